@@ -1,0 +1,101 @@
+"""Every error Headwater raises on purpose, and whose turn it is.
+
+::
+
+    HeadwaterError
+     +-- SourceError             system_error     the connector, or what it reads, is broken
+     |    +-- ConfigError        config_error     the user: a setting, a catalog, a state or a permission
+     |    +-- TransientError     transient_error  nobody: try again later
+     +-- SkipSlice                                not a failure: this slice can't be read, go on with the next
+     +-- BridgeError             system_error     between a source and a destination
+          +-- DestinationError   system_error     the destination refused or failed
+          +-- ForeignError       system_error     a connector's process broke the protocol or died
+          +-- StateError         system_error     a state could not be loaded or stored
+          +-- FlowError          config_error     the flow's own configuration
+
+``failure_type`` is what the Airbyte protocol calls it in an ERROR trace.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+FailureType = Literal["system_error", "config_error", "transient_error"]
+
+
+class HeadwaterError(Exception):
+    """Base of all errors raised on purpose.
+
+    :param message: one sentence for the person whose turn it is: what is wrong, where, and what to do.
+        It never contains a secret.
+    :param stream: the name of the stream at fault, where there is one.
+    :param internal: detail for the connector's author (an answer's excerpt, a line); also without secrets.
+    """
+
+    failure_type: ClassVar[FailureType] = "system_error"
+
+    def __init__(self, message: str, *, stream: str | None = None, internal: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.stream = stream
+        self.internal = internal
+
+
+class SourceError(HeadwaterError):
+    """The connector or the system it reads is broken; its author must look."""
+
+
+class ConfigError(SourceError):
+    """The user must act: a wrong setting, credential, permission, catalog or state."""
+
+    failure_type = "config_error"
+
+
+class TransientError(SourceError):
+    """It may work later: a time-out, a reset, a server's 5xx, a rate limit.
+
+    :param retry_after: seconds the server asked to wait before the next try, where it said so.
+    :param rate_limited: the server refused because of too many requests, so the wait is told to the platform.
+    """
+
+    failure_type = "transient_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        rate_limited: bool = False,
+        stream: str | None = None,
+        internal: str | None = None,
+    ) -> None:
+        super().__init__(message, stream=stream, internal=internal)
+        self.retry_after = retry_after
+        self.rate_limited = rate_limited
+
+
+class SkipSlice(HeadwaterError):  # noqa: N818 - it is a signal, as StopIteration is
+    """Raised while a slice is read: there is nothing to read here (the repository is empty, the feature is
+    off). The slice ends, its records so far stay, the next slice follows."""
+
+
+class BridgeError(HeadwaterError):
+    """Something between a source and a destination failed."""
+
+
+class DestinationError(BridgeError):
+    """The destination refused a batch, or could not be reached."""
+
+
+class ForeignError(BridgeError):
+    """A connector's process broke the protocol, stalled or died."""
+
+
+class StateError(BridgeError):
+    """A state could not be loaded or stored."""
+
+
+class FlowError(BridgeError):
+    """The flow's own configuration is wrong: an unknown source, destination, stream or column."""
+
+    failure_type = "config_error"
