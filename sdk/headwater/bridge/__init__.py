@@ -1,0 +1,6 @@
+"""The bridge: lands what any source reads in a destination, and keeps a state only after its records landed."""
+
+from headwater.bridge.sink import Batch, Sink
+from headwater.bridge.states.store import StateStore
+
+__all__ = ["Batch", "Sink", "StateStore"]

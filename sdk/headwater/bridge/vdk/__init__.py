@@ -1,0 +1,1 @@
+"""Headwater inside a VDK data job: the only package that imports ``vdk``."""
