@@ -1,4 +1,4 @@
-"""The bridge: lands what any source reads in a destination, and keeps a state only after its records landed."""
+"""The bridge: lands what any source reads in a destination, and keeps a state once its records landed."""
 
 from headwater.bridge.sink import Batch, Sink
 from headwater.bridge.states.store import StateStore

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from headwater.bridge.states.store import StateStore
-from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream
+from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
 from headwater.protocol.messages import Records, State
 
 
@@ -15,8 +15,12 @@ from headwater.protocol.messages import Records, State
 class Batch:
     """Consecutive records of one stream: what a sink takes, and acknowledges, as a whole.
 
+    No batch has records from both sides of a state that it releases: those after the state follow in the
+    next one.
+
     :ivar stream: the configured stream: its keys, schema and destination mode.
     :ivar parts: the records, in the order read.
+    :ivar size: bytes of JSON.
     """
 
     stream: ConfiguredStream
@@ -26,6 +30,30 @@ class Batch:
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
+    def add(self, records: Records) -> int:
+        """Append records; returns their size in bytes. Single records read in one millisecond become a part."""
+        size = records.size
+        self.size += size
+        last = self.parts[-1] if self.parts else None
+        if (
+            last is None
+            or len(records) > 100
+            or records.changes
+            or last.changes
+            or last.emitted_at != records.emitted_at
+        ):
+            own = (
+                records
+                if len(records) > 100
+                else Records(records.stream, list(records.data), records.emitted_at, records.changes)
+            )
+            self.parts.append(own)
+        elif isinstance(last.data, list):
+            last.data.extend(records.data)
+        else:
+            last.data = [*last.data, *records.data]
+        return size
+
     def rows(self) -> Iterable[dict[str, Any]]:
         """The records as dictionaries."""
         for part in self.parts:
@@ -33,7 +61,11 @@ class Batch:
 
 
 class Sink(Protocol):
-    """A destination of records."""
+    """A destination of records. One sync calls it from one thread: open, then the others, then close."""
+
+    @property
+    def modes(self) -> frozenset[DestinationSyncMode]:
+        """The destination modes that it can do; :func:`~headwater.bridge.sync.sync` refuses all others."""
 
     def open(self, catalog: ConfiguredCatalog) -> None:
         """Called once, before anything is read: connect, create or alter what the streams need.
@@ -47,6 +79,16 @@ class Sink(Protocol):
         :param covered: the states that become safe with this batch. A sink that is also the state store
             (:attr:`states`) stores them in the batch's own transaction; every other ignores them.
         :raises DestinationError: when the batch was refused or the destination failed.
+        """
+
+    def complete(self, stream: ConfiguredStream, covered: Sequence[State]) -> None:
+        """The source said that the stream is complete, and every batch of it was written.
+
+        Called once a stream at most, also for a stream without records, and never for one that failed or was
+        cut short. What the mode overwrite wrote becomes visible here.
+
+        :param covered: as for :meth:`write`: states that were held back until the stream was complete.
+        :raises DestinationError: when that failed.
         """
 
     @property
