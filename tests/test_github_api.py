@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -183,13 +184,10 @@ def test_faults() -> None:
         path = f"{ALPHA}/issues"
         second = api.fault("status", "*/issues*", status=502, nth=2)
         assert [get(api, path).status_code for _ in range(3)] == [200, 502, 200] and second.fired == 1
-        for kind, wrong in {
-            "reset": requests.ConnectionError,
-            "reset_after_headers": (requests.ConnectionError, requests.exceptions.ChunkedEncodingError),
-            "truncate": (requests.ConnectionError, requests.exceptions.ChunkedEncodingError),
-        }.items():
+        broken = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+        for kind in ("reset", "reset_after_headers", "truncate"):
             api.fault(kind, path)  # type: ignore[arg-type]
-            with pytest.raises(wrong):
+            with pytest.raises(broken):
                 get(api, path)
         api.fault("hang", path)
         with pytest.raises(requests.Timeout):
@@ -256,6 +254,13 @@ def test_cursor_paging_of_large_listings() -> None:
         assert get(api, f"{path}&page=3").status_code == 422
         found = read_all(api, path)
         assert len(found) == 230 == len({item["id"] for item in found})
+
+
+def test_crowds_meet_the_secondary_limit() -> None:
+    with GithubApi({"octo/alpha": Repo(5)}, latency=0.1, max_concurrency=2) as api:
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(lambda _: get(api, f"{ALPHA}/labels").status_code, range(6)))
+        assert set(found) == {200, 403} and api.peak_concurrency > 2
 
 
 def test_same_seed_same_data() -> None:

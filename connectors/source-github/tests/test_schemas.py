@@ -41,7 +41,8 @@ DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)
 
 
 def schema_of(stream: str) -> dict[str, Any]:
-    return json.loads((SCHEMAS / f"{stream}.json").read_text("utf-8"))
+    schema: dict[str, Any] = json.loads((SCHEMAS / f"{stream}.json").read_text("utf-8"))
+    return schema
 
 
 def validator(stream: str) -> Draft7Validator:
