@@ -186,7 +186,7 @@ def test_faults() -> None:
         assert [get(api, path).status_code for _ in range(3)] == [200, 502, 200] and second.fired == 1
         broken = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
         for kind in ("reset", "reset_after_headers", "truncate"):
-            api.fault(kind, path)  # type: ignore[arg-type]
+            api.fault(kind, path)
             with pytest.raises(broken):
                 get(api, path)
         api.fault("hang", path)
