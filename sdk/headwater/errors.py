@@ -6,6 +6,7 @@
      +-- SourceError             system_error     the connector, or what it reads, is broken
      |    +-- ConfigError        config_error     the user: a setting, a catalog, a state or a permission
      |    +-- TransientError     transient_error  nobody: try again later
+     |    +-- IncompleteError     as its causes    some streams of a read failed; each has told why
      +-- SkipSlice                                not a failure: this slice can't be read, go on with the next
      +-- BridgeError             system_error     between a source and a destination
           +-- DestinationError   system_error     the destination refused or failed
@@ -18,7 +19,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 FailureType = Literal["system_error", "config_error", "transient_error"]
 
@@ -32,7 +34,7 @@ class HeadwaterError(Exception):
     :param internal: detail for the connector's author (an answer's excerpt, a line); also without secrets.
     """
 
-    failure_type: ClassVar[FailureType] = "system_error"
+    failure_type: FailureType = "system_error"
 
     def __init__(self, message: str, *, stream: str | None = None, internal: str | None = None) -> None:
         super().__init__(message)
@@ -74,6 +76,22 @@ class TransientError(SourceError):
         self.rate_limited = rate_limited
 
 
+class IncompleteError(SourceError):
+    """Raised at the end of a read of which some streams failed, after all others were read.
+
+    :ivar errors: each failed stream's error, by the stream's full name.
+    """
+
+    def __init__(self, errors: Mapping[str, Exception]) -> None:
+        super().__init__(f"Incomplete: {', '.join(errors)}. {' '.join(map(str, errors.values()))}")
+        self.errors = dict(errors)
+        kinds = {getattr(error, "failure_type", "system_error") for error in errors.values()}
+        for kind in ("system_error", "transient_error", "config_error"):  # the gravest names them all
+            if kind in kinds:
+                self.failure_type = kind
+                break
+
+
 class SkipSlice(HeadwaterError):  # noqa: N818 - it is a signal, as StopIteration is
     """Raised while a slice is read: there is nothing to read here (the repository is empty, the feature is
     off). The slice ends, its records so far stay, the next slice follows."""
@@ -99,3 +117,8 @@ class FlowError(BridgeError):
     """The flow's own configuration is wrong: an unknown source, destination, stream or column."""
 
     failure_type = "config_error"
+
+
+class Stopped(BaseException):
+    """The read was asked to stop (a signal, a closed output). Not an Exception, so that nothing on the way
+    takes it for a failure and tries again."""

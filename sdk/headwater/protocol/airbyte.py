@@ -67,6 +67,7 @@ def _encode_records(batch: Records) -> bytes:
 
 def _payload(message: Message) -> tuple[str, str, Any]:
     """Type, key and content of every message that is not a batch of records."""
+    assert not isinstance(message, Records)
     if isinstance(message, State):
         return "STATE", "state", message.raw
     if isinstance(message, Log):

@@ -112,7 +112,8 @@ class Catalog:
         chosen = list(self.streams)
         if names is not None:
             by_name = {stream.name: stream for stream in self.streams}
-            missing = [name for name in (names := list(names)) if name not in by_name]
+            names = list(names)
+            missing = [name for name in names if name not in by_name]
             if missing:
                 raise ConfigError(
                     f"No stream {', '.join(map(repr, missing))}. "

@@ -7,6 +7,7 @@ a record that nobody looks at never becomes a Python object. On the wire each re
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,11 +65,14 @@ class Records:
     @property
     def size(self) -> int:
         """Bytes of JSON in the batch."""
-        return sum(map(len, map(memoryview, self.data)))
+        return sum(memoryview(record).nbytes for record in self.data)
 
     def rows(self) -> list[dict[str, Any]]:
         """The records as Python dictionaries, decoded at each call."""
-        return _ROWS.decode(b"[" + b",".join(self.data) + b"]")
+        try:
+            return _ROWS.decode(b"[" + b",".join(self.data) + b"]")
+        except msgspec.DecodeError:  # a number beyond a float, which the standard library takes
+            return [json.loads(bytes(record)) for record in self.data]
 
 
 @dataclass(frozen=True, slots=True)

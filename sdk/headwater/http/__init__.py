@@ -1,0 +1,1 @@
+"""Connectors to HTTP APIs."""

@@ -1,0 +1,236 @@
+"""Credentials: put on a request just before it is sent, and only for the API's own host.
+
+Anything that requests takes as ``auth`` will do, also a ``requests.auth.AuthBase`` of another library. An
+:class:`Auth` of this module can besides recover from a refusal, as :class:`OAuth2` and
+:class:`RotatingTokens` do.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from headwater.config import Secret
+from headwater.errors import ConfigError, TransientError
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+
+
+class Auth:
+    """Credentials of an API."""
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Put the credentials on a request. Called for every try of it."""
+        return request
+
+    def recover(self, response: Response) -> bool:
+        """Called with an answer that refused the request (401, 403 or 429): whether to send it again at once,
+        because there are other or newer credentials now. Asked at most once per set of credentials."""
+        return False
+
+
+class Bearer(Auth):
+    """A token in the ``Authorization`` header.
+
+    :param scheme: the word before it (RFC 6750's, or an API's own).
+    """
+
+    def __init__(self, token: Secret | str, scheme: str = "Bearer") -> None:
+        self._value = f"{scheme} {reveal(token)}"
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Set the header."""
+        request.headers["Authorization"] = self._value
+        return request
+
+
+class Basic(Auth):
+    """User and password (RFC 7617), in UTF-8."""
+
+    def __init__(self, user: Secret | str, password: Secret | str = "") -> None:
+        pair = f"{reveal(user)}:{reveal(password)}".encode()
+        self._value = "Basic " + base64.b64encode(pair).decode()
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Set the header."""
+        request.headers["Authorization"] = self._value
+        return request
+
+
+class ApiKey(Auth):
+    """A key in a header or a query parameter.
+
+    :param header: the header's name; or
+    :param param: the query parameter's name.
+    """
+
+    def __init__(self, key: Secret | str, *, header: str | None = None, param: str | None = None) -> None:
+        if (header is None) == (param is None):
+            raise ValueError("ApiKey: say either header= or param=.")
+        self._key, self._header, self._param = key, header, param
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Set the header, or add the parameter."""
+        if self._header is not None:
+            request.headers[self._header] = reveal(self._key)
+        else:
+            request.prepare_url(request.url, {str(self._param): reveal(self._key)})
+        return request
+
+
+class OAuth2(Auth):
+    """An access token got with a refresh token or with client credentials (RFC 6749, sections 6 and 4.4),
+    renewed a minute before it expires and after a 401.
+
+    :param url: the token endpoint.
+    :param refresh_token: None for client credentials.
+    :param scopes: asked for, where the API wants it.
+    :param rotated: called with the new refresh token when the server gives one, before it is used: the place
+        to keep it, since the old one may be worthless from then on.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        client_id: Secret | str,
+        client_secret: Secret | str,
+        refresh_token: Secret | str | None = None,
+        scopes: Sequence[str] = (),
+        rotated: Callable[[str], None] | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self._url = url
+        self._form = {"client_id": reveal(client_id), "client_secret": reveal(client_secret)}
+        self._refresh_token = reveal(refresh_token) if refresh_token is not None else None
+        self._scopes = tuple(scopes)
+        self._rotated = rotated
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._token = ""
+        self._until = 0.0
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Set the header, with a new token if there is none that will last."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._renew()
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+    def recover(self, response: Response) -> bool:
+        """After a 401: forget the token that was used, unless another thread already did."""
+        if response.status_code != 401:
+            return False
+        with self._lock:
+            if response.request.headers.get("Authorization") == f"Bearer {self._token}":
+                self._until = 0.0
+        return True
+
+    def _renew(self) -> None:
+        import requests
+
+        form = dict(self._form)
+        if self._refresh_token is not None:
+            form.update(grant_type="refresh_token", refresh_token=self._refresh_token)
+        else:
+            form["grant_type"] = "client_credentials"
+        if self._scopes:
+            form["scope"] = " ".join(self._scopes)
+        try:
+            response = requests.post(self._url, data=form, timeout=self._timeout, allow_redirects=False)
+        except requests.RequestException as error:
+            raise TransientError(f"The token endpoint can't be reached: {type(error).__name__}.") from None
+        if response.status_code in (429, 500, 502, 503, 504):
+            raise TransientError(f"The token endpoint answered {response.status_code}.")
+        body = _object(response)
+        token = body.get("access_token")
+        if response.status_code != 200 or not isinstance(token, str):
+            raise ConfigError(
+                f"The token endpoint refused the credentials ({response.status_code}, "
+                f"{body.get('error', 'no reason given')}). Log in again and set the new credentials."
+            )
+        fresh = body.get("refresh_token")
+        if isinstance(fresh, str) and self._refresh_token is not None and fresh != self._refresh_token:
+            if self._rotated is not None:
+                self._rotated(fresh)
+            self._refresh_token = fresh
+        self._token = token
+        lasts = body.get("expires_in")
+        lasts = float(lasts) if isinstance(lasts, (int, float, str)) and str(lasts).isdigit() else 3600.0
+        self._until = time.monotonic() + max(lasts - 60.0, lasts / 2)
+
+
+class RotatingTokens(Auth):
+    """Several tokens that take turns; one whose quota is used up rests until its reset.
+
+    :param tokens: at least one.
+    :param quota: what an answer says of its token: how many requests are left, and the epoch second of the
+        reset; None where it says nothing.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[Secret | str],
+        *,
+        quota: Callable[[Response], tuple[int, float] | None],
+        scheme: str = "Bearer",
+    ) -> None:
+        self._values = [f"{scheme} {reveal(token)}" for token in tokens]
+        self._quota = quota
+        self._resting: dict[str, float] = {}  # until which epoch second
+        self._turn = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Set the header to the next token that has quota left, or to the one that gets some first."""
+        with self._lock:
+            now = time.time()
+            for _ in self._values:
+                value = self._values[self._turn % len(self._values)]
+                self._turn += 1
+                if self._resting.get(value, 0.0) <= now:
+                    break
+            else:
+                value = min(self._values, key=lambda value: self._resting[value])
+            request.headers["Authorization"] = value
+        return request
+
+    def recover(self, response: Response) -> bool:
+        """After a used-up quota: whether another token has some left."""
+        self.observe(response)
+        with self._lock:
+            used = str(response.request.headers.get("Authorization"))
+            now = time.time()
+            return self._resting.get(used, 0.0) > now and any(
+                self._resting.get(value, 0.0) <= now for value in self._values
+            )
+
+    def observe(self, response: Response) -> None:
+        """Called with every answer: remember when a token's quota is used up."""
+        quota = self._quota(response)
+        if quota is not None and quota[0] <= 0:
+            with self._lock:
+                self._resting[str(response.request.headers.get("Authorization"))] = quota[1]
+
+    def wait(self) -> float:
+        """Seconds until the first token has quota again; 0 if one has some now."""
+        with self._lock:
+            return max(0.0, min(self._resting.get(value, 0.0) for value in self._values) - time.time())
+
+
+def reveal(secret: Secret | str) -> str:
+    """The text of a credential, however it is held."""
+    return secret.reveal() if isinstance(secret, Secret) else secret
+
+
+def _object(response: Response) -> Mapping[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,160 @@
+"""From an answer's body to a page of records, touching as little of it as may be.
+
+Where the records are a list of objects at a known place, each one's JSON is cut out of the body as it stands
+(msgspec's Raw) and only the cursor field is decoded. What that can't do (NaN, lone surrogates, foreign
+encodings, a parser of the author's) goes through Python objects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headwater.cursor import Cursor
+from headwater.errors import SourceError, TransientError
+from headwater.projection import field_reader, value_at
+from headwater.stream import Page, Record
+
+if TYPE_CHECKING:
+    from requests import Response
+
+_JSON = msgspec.json.Decoder()
+
+
+class HttpPage:
+    """An answer and its records: what a paginator sees, and what becomes a :class:`Page`."""
+
+    def __init__(self, response: Response, page: Page) -> None:
+        self.response = response
+        self.page = page
+        self._json: Any = None
+
+    def __len__(self) -> int:
+        return len(self.page.data)
+
+    def json(self) -> Any:
+        """The body, decoded once."""
+        if self._json is None:
+            self._json = decode_json(self.response)
+        return self._json
+
+    def cursor_values(self) -> list[Any]:
+        """The cursor value of each record, in order."""
+        return list(self.page.cursors)
+
+
+class RawRecords:
+    """Cuts the records out of a body.
+
+    :param path: where their list is: names joined by dots; empty: the body is the list.
+    :param cursor: whose value is decoded besides.
+    """
+
+    def __init__(self, path: str, cursor: Cursor | None) -> None:
+        self._names = [name for name in path.split(".") if name]
+        # msgspec takes what it does not know; a list that is missing or null is told apart from an empty one
+        self._records = _at_path(list[msgspec.Raw], self._names)
+        self._cursor = cursor
+        self._fields = field_reader(cursor.path if cursor else ("",))
+        self._depth = len(cursor.path) if cursor else 0
+
+    def page(self, body: bytes) -> Page:
+        """The page in a body.
+
+        :raises msgspec.DecodeError: when the body is not plain JSON of this shape; the slow way says why.
+        """
+        if not body.isascii():
+            body.decode()  # msgspec does not look into what it passes over
+        if b"\n" in body or b"\r" in body:  # only between tokens, never inside them
+            body = msgspec.json.format(body, indent=-1)
+        node = self._records.decode(body)
+        for _ in self._names:
+            node = node.value
+            if node is None:
+                raise msgspec.DecodeError("no list of records")
+        data: list[msgspec.Raw] = node
+        if not data:
+            return Page([])
+        objects = self._fields.decode(b"[" + b",".join(data) + b"]") if self._names else self._fields.decode(body)
+        if not self._depth:
+            return Page(data)
+        if self._depth == 1:
+            return Page(data, [item.value for item in objects])
+        return Page(data, [value_at(item, self._depth) for item in objects])
+
+
+def _at_path(kind: Any, names: Sequence[str]) -> msgspec.json.Decoder[Any]:
+    for name in reversed(names):
+        kind = msgspec.defstruct("Body", [("value", kind | None, None)], rename={"value": name})
+    return msgspec.json.Decoder(kind)
+
+
+def records_of(response: Response, path: str) -> Iterator[Record]:
+    """The records of an answer as dictionaries.
+
+    :raises TransientError: when the body is not JSON: a page of a proxy, a cut answer.
+    :raises SourceError: when it has no list of objects at the path.
+    """
+    body = decode_json(response)
+    where = "the body"
+    for name in filter(None, path.split(".")):
+        if not isinstance(body, Mapping) or name not in body:
+            raise SourceError(f"{where} of {place(response)} has no {name!r}; {_kind_of(body)}.")
+        body, where = body[name], f"{where}.{name}"
+    if body is None:
+        return
+    if not isinstance(body, list):
+        raise SourceError(f"A list was due in {where} of {place(response)}; {_kind_of(body)}.")
+    for record in body:
+        if not isinstance(record, Mapping):
+            raise SourceError(f"A list of objects was due in {where} of {place(response)}; {_kind_of(record)}.")
+        yield record
+
+
+def rows_page(rows: Iterable[Record], cursor: Cursor | None) -> Page:
+    """A page of what an author's ``parse`` gives."""
+    return Page.of_rows(rows if isinstance(rows, list) else list(rows), cursor)
+
+
+def decode_json(response: Response) -> Any:
+    """The body as Python values.
+
+    :raises TransientError: when it is not JSON.
+    """
+    body = response.content
+    if not body and response.status_code in (204, 205, 304):
+        return []
+    try:
+        return _JSON.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:  # takes NaN, lone surrogates, numbers beyond a float, UTF-16 and a byte order mark
+        return json.loads(body)
+    except UnicodeDecodeError:  # as lone surrogates, the bytes at fault are told in the record's changes
+        body = body.decode("utf-8", "surrogateescape").encode("utf-8", "surrogatepass")
+    except ValueError:
+        pass
+    try:
+        return json.loads(body.decode("utf-8", "surrogatepass"))
+    except ValueError:
+        kind = response.headers.get("Content-Type", "no content type").split(";")[0]
+        what = "is empty" if not body else f"is not JSON ({kind}, {len(body)} bytes)"
+        raise TransientError(
+            f"The answer of {place(response)} {what}.", internal=f"It begins: {body[:200]!r}"
+        ) from None
+
+
+def place(response: Response) -> str:
+    """Method and URL of an answer, for people."""
+    from headwater.http.request import shown
+
+    return f"{response.request.method} {shown(str(response.url))}"
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"there is an object with {', '.join(map(repr, list(value)[:8])) or 'nothing in it'}"
+    return {list: "there is a list", str: "there is a string"}.get(type(value), "there is no object")

@@ -1,0 +1,206 @@
+"""Paginators: from the first request to the ones that follow.
+
+A paginator is a generator of requests. It yields one, is given the page that came back, and yields the next;
+when it returns, there are no more. Its state is its frame, so it is tested without a server::
+
+    pages = LinkHeader().requests(Request("issues"))
+    request = next(pages)
+    request = pages.send(page)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from headwater.cursor import earliest, is_ascending, is_before
+from headwater.http.request import Request
+
+if TYPE_CHECKING:
+    from requests import Response
+
+Requests = Generator[Request, "Answer", None]
+
+
+class Answer(Protocol):
+    """What a paginator sees of a page that came back."""
+
+    @property
+    def response(self) -> Response:
+        """The HTTP answer."""
+
+    def json(self) -> Any:
+        """Its body."""
+
+    def __len__(self) -> int:
+        """How many records it has."""
+
+    def cursor_values(self) -> list[Any]:
+        """The cursor value of each of its records, in order."""
+
+
+class Paginator(Protocol):
+    """Says which requests follow the first one."""
+
+    def requests(self, first: Request) -> Requests:
+        """The requests of one slice; each ``yield`` gives back the page of its request."""
+
+
+@dataclass(frozen=True)
+class SinglePage:
+    """There is only the one page."""
+
+    def requests(self, first: Request) -> Requests:
+        """The first request alone."""
+        yield first
+
+
+@dataclass(frozen=True)
+class LinkHeader:
+    """The next page is the ``Link`` header's ``rel="next"`` (RFC 8288)."""
+
+    def requests(self, first: Request) -> Requests:
+        """Follow the header until there is none."""
+        page = yield first
+        while url := page.response.links.get("next", {}).get("url"):
+            page = yield first.to(url)
+
+
+@dataclass(frozen=True)
+class NextUrl:
+    """The next page is a URL in the body.
+
+    :ivar path: where in the body, names joined by dots (``paging.next``).
+    """
+
+    path: str = "next"
+
+    def requests(self, first: Request) -> Requests:
+        """Follow the URL until it is null, empty or absent."""
+        page = yield first
+        while url := _at(page.json(), self.path):
+            page = yield first.to(str(url))
+
+
+@dataclass(frozen=True)
+class TokenPages:
+    """The next page is asked for with a token from the body.
+
+    :ivar path: where the token is in the body.
+    :ivar param: as which query parameter it is sent.
+    """
+
+    path: str
+    param: str
+
+    def requests(self, first: Request) -> Requests:
+        """Follow the token until it is null, empty or absent."""
+        page = yield first
+        while (token := _at(page.json(), self.path)) not in (None, ""):
+            page = yield first.with_params(**{self.param: token})
+
+
+@dataclass(frozen=True)
+class PageNumbers:
+    """Pages have numbers; one with fewer records than asked for, or none, is the last.
+
+    :ivar param: the query parameter of the number.
+    :ivar start: the first page's number.
+    :ivar size: records a page; 0: unknown, then only an empty page is the last.
+    :ivar size_param: the query parameter of the size; empty: it is not sent.
+    """
+
+    param: str = "page"
+    start: int = 1
+    size: int = 0
+    size_param: str = ""
+
+    def requests(self, first: Request) -> Requests:
+        """Count up until a page is not full."""
+        first = _sized(first, self.size_param, self.size)
+        number = self.start
+        page = yield first.with_params(**{self.param: number})
+        while len(page) and len(page) >= self.size:
+            number += 1
+            page = yield first.with_params(**{self.param: number})
+
+
+@dataclass(frozen=True)
+class OffsetPages:
+    """Pages start at an offset; one with fewer records than asked for, or none, is the last.
+
+    :ivar size: records a page.
+    """
+
+    size: int
+    param: str = "offset"
+    size_param: str = "limit"
+
+    def requests(self, first: Request) -> Requests:
+        """Move the offset by what came until a page is not full."""
+        first = _sized(first, self.size_param, self.size)
+        offset = 0
+        page = yield first.with_params(**{self.param: offset})
+        while len(page) and len(page) >= self.size:
+            offset += len(page)
+            page = yield first.with_params(**{self.param: offset})
+
+
+@dataclass(frozen=True)
+class Keyset:
+    """The next page starts where the last record's cursor stands: for APIs that sort by the cursor, ascending,
+    and take a lower bound for it.
+
+    Numbered pages of a list that is being changed lose records: what is updated moves to the end, everything
+    behind it moves up by one, and the first record of the next page is now the last of this one. Asking by
+    value can't lose any; the records at the boundary come twice. Where a whole page has one cursor value, or
+    the order is not what it should be, the inner paginator goes on from there.
+
+    :ivar param: the query parameter of the lower bound, inclusive.
+    :ivar inner: how the API itself pages.
+    """
+
+    param: str
+    inner: Paginator
+
+    def requests(self, first: Request) -> Requests:
+        """Ask on from the last cursor value, until the inner paginator says that there is no more."""
+        pages = self.inner.requests(first)
+        request = next(pages)
+        asked = None  # the bound that this request was made with
+        honoured = True  # until the server gives records before it
+        while True:
+            page = yield request
+            try:
+                following = pages.send(page)
+            except StopIteration:
+                return
+            values = page.cursor_values()
+            if asked is not None and (lowest := earliest(values)) is not None:
+                honoured = honoured and not is_before(lowest, asked)
+            bound = _last_bound(values) if honoured else None
+            if bound is None or bound == asked:
+                request = following
+                continue
+            asked = bound
+            pages = self.inner.requests(first.with_params(**{self.param: bound}))
+            request = next(pages)
+
+
+def _last_bound(values: list[Any]) -> Any:
+    """The value from which on to ask: the last one, if all before it are not later and one is earlier."""
+    present = [value for value in values if value is not None]
+    if not present or not is_ascending(present) or not is_before(present[0], present[-1]):
+        return None
+    return present[-1]
+
+
+def _sized(request: Request, param: str, size: int) -> Request:
+    return request.with_params(**{param: size}) if param and size else request
+
+
+def _at(body: Any, path: str) -> Any:
+    for name in path.split("."):
+        body = body.get(name) if isinstance(body, Mapping) else None
+    return body

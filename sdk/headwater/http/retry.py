@@ -1,0 +1,61 @@
+"""How long to wait before a request is tried again. Frozen data: it answers, and never sleeps."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from headwater.errors import TransientError
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how long a failing request is tried again.
+
+    :ivar attempts: tries of one request in all, waits for a rate limit not counted.
+    :ivar first_delay: seconds before the second try; doubled with each further one.
+    :ivar longest_delay: no wait between two tries is longer, unless the server asked for it.
+    :ivar jitter: the share of a delay that is left to chance, so that many clients don't come back at once.
+    :ivar longest_wait: seconds; a server that asks for a longer wait makes the request fail. GitHub's
+        quotas come back within the hour.
+    :ivar rate_limit_waits: how often one request waits for a rate limit.
+    """
+
+    attempts: int = 6
+    first_delay: float = 1.0
+    longest_delay: float = 60.0
+    jitter: float = 0.5
+    longest_wait: float = 3700.0
+    rate_limit_waits: int = 10
+
+    def delay(
+        self,
+        error: TransientError,
+        failures: int,
+        waits: int = 0,
+        chance: Callable[[], float] = random.random,
+    ) -> float | None:
+        """Seconds to wait before the next try; None: give up.
+
+        :param failures: how often the request has failed, this time included, rate limits apart.
+        :param waits: how often it was rate limited, this time included.
+        """
+        if error.retry_after is not None and error.retry_after > self.longest_wait:
+            return None
+        if error.rate_limited:
+            if waits > self.rate_limit_waits:
+                return None
+            tries = waits
+        else:
+            if failures >= self.attempts:
+                return None
+            tries = failures
+        if error.retry_after is not None:
+            return max(0.0, error.retry_after) + chance() * min(1.0, self.first_delay)
+        longest = min(self.longest_delay, self.first_delay * 2.0 ** min(tries - 1, 30))
+        return longest * (1 - self.jitter * chance())
+
+    def impatient(self) -> RetryPolicy:
+        """The same for ``check``, where somebody is waiting: few tries, and no wait for a quota."""
+        return replace(self, attempts=min(2, self.attempts), longest_wait=5.0, rate_limit_waits=1)

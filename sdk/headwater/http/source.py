@@ -1,0 +1,157 @@
+"""The base class of connectors to HTTP APIs: what belongs to the host. Shape belongs to the stream."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from headwater.errors import ConfigError, SourceError, TransientError
+from headwater.http.auth import Auth
+from headwater.http.decode import place
+from headwater.http.paginate import Paginator, SinglePage
+from headwater.http.ratelimit import RateLimit
+from headwater.http.request import Request
+from headwater.http.retry import RetryPolicy
+from headwater.http.transport import Transport
+from headwater.protocol.messages import Status, StreamDescriptor, StreamStatus
+from headwater.source import Source
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+
+T = TypeVar("T")
+
+
+class HttpSource(Source):
+    """A connector to an HTTP API.
+
+    ::
+
+        class AcmeSource(HttpSource):
+            name = "acme"
+            config: AcmeConfig
+            paginator = LinkHeader()
+
+            def base_url(self):
+                return "https://api.acme.test/v1"
+
+            def auth(self):
+                return Bearer(self.config.token)
+
+            def streams(self):
+                return [Orders(self)]
+
+    Six names to override, besides :meth:`streams` and :meth:`check`:
+
+    :cvar headers: sent with every request to the API's own host.
+    :cvar paginator: how pages follow each other, for every stream that does not say otherwise.
+    :cvar retry: how often and how long a failing request is tried again.
+    :cvar rate_limit: a budget of requests for all streams together; None: none.
+    :cvar timeout: seconds without a byte after which a request has failed.
+    """
+
+    headers: Mapping[str, str] = {}
+    paginator: Paginator = SinglePage()
+    retry: RetryPolicy = RetryPolicy()
+    rate_limit: RateLimit | None = None
+    timeout: float = 60.0
+
+    def base_url(self) -> str:
+        """The API's URL, to which a stream's path is added. Called once. Credentials go to its host alone."""
+        raise NotImplementedError(f"{type(self).__name__} needs a base_url().")
+
+    def auth(self) -> Auth | Callable[[PreparedRequest], PreparedRequest] | None:
+        """The credentials: an :class:`~headwater.http.auth.Auth`, or anything that requests takes. Called
+        once; None: the API wants none."""
+        return None
+
+    def raise_for_status(self, response: Response) -> None:
+        """Say what an answer means, by raising; returning means that it is good. Called for every answer but
+        a redirect.
+
+        May raise ConfigError (the user must act), TransientError (try again, after ``retry_after`` seconds
+        if it is given), SkipSlice (there is nothing to read) or SourceError. The default knows the statuses
+        of RFC 9110; a child deals with its API's own first and then calls ``super()``.
+        """
+        status = response.status_code
+        if status < 400:
+            return
+        where = place(response)
+        if status == 401:
+            raise ConfigError(f"{where}: the credentials are refused (401). Check them in the config.")
+        if status == 403:
+            raise ConfigError(f"{where}: not allowed (403). The credentials lack a permission.")
+        if status in (404, 410):
+            raise ConfigError(f"{where}: not found ({status}). Check the names in the config, and the access.")
+        if status == 429:
+            raise TransientError(f"{where}: too many requests (429).", rate_limited=True,
+                                 retry_after=retry_after(response))  # fmt: skip
+        if status in (408, 425) or status >= 500:
+            raise TransientError(f"{where}: the server failed ({status}).", retry_after=retry_after(response))
+        raise SourceError(f"{where}: the request was refused ({status}).", internal=excerpt(response))
+
+    # --- for the SDK and its streams ----------------------------------------------------------------------
+
+    @cached_property
+    def transport(self) -> Transport:
+        """Sends this source's requests."""
+        return Transport(
+            self.base_url(),
+            auth=self.auth(),
+            headers=dict(self.headers),
+            retry=self.retry,
+            rate_limit=self.rate_limit,
+            judge=self.raise_for_status,
+            waiting=self._waiting,
+            timeout=self.timeout,
+        )
+
+    def check(self) -> None:
+        """As :meth:`Source.check`, with few tries."""
+        with self.transport.impatient():
+            super().check()
+
+    def get(self, path: str, **params: Any) -> Any:
+        """One GET's body, decoded: for what is not a stream's record (an account's name, a list of groups)."""
+        from headwater.http.decode import decode_json
+
+        return self.send(Request(path, params=params), decode_json)
+
+    def send(self, request: Request, read: Callable[[Response], T], stream: StreamDescriptor | None = None) -> T:
+        """Send a request with this source's credentials, patience and manners.
+
+        :param read: makes of the answer what the caller wants; a TransientError of it is tried again.
+        :param stream: for which stream, so that a wait can be told.
+        """
+        self._reading = stream
+        return self.transport.send(request, read)
+
+    _reading: StreamDescriptor | None = None
+
+    def _waiting(self, seconds: float) -> None:
+        if self._reading is not None:
+            reset = int((time.time() + seconds) * 1000)
+            self.emit(StreamStatus(self._reading, Status.RUNNING, rate_limited=True, quota_reset=reset))
+
+
+def retry_after(response: Response) -> float | None:
+    """Seconds of a ``Retry-After`` header, which holds seconds or a date (RFC 9110, 10.2.3); None without."""
+    value = response.headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def excerpt(response: Response) -> str:
+    """The beginning of an answer's body, for a developer."""
+    return f"The answer begins: {response.content[:300]!r}"

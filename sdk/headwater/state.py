@@ -1,0 +1,100 @@
+"""How far each partition of a stream was read: the content of its state."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+Partition = Mapping[str, Any]
+
+NO_CURSOR: Mapping[str, Any] = {"__ab_no_cursor_state_message": True}
+"""The state of a stream that has nothing to go on from, as the airbyte-cdk writes it."""
+
+
+class StreamState:
+    """The cursor values of one stream, by partition.
+
+    It reads what this SDK and what Airbyte's connectors wrote over time: ``{cursor: value}`` for the whole
+    stream, ``{"states": [{"partition": ..., "cursor": {cursor: value}}]}``, and the older
+    ``{partition value: {cursor: value}}``. It writes the first for a stream without partitions and the second
+    for one with them. Partitions that are not read this time keep theirs.
+
+    :param cursor: the cursor field's name.
+    :param blob: the stored state; None for a first read.
+    """
+
+    def __init__(self, cursor: str, blob: Mapping[str, Any] | None) -> None:
+        self._cursor = cursor
+        self._by_partition: dict[Hashable, tuple[Partition, Any]] = {}
+        self._everywhere: Any = None
+        self._legacy: Mapping[str, Any] = {}
+        if blob:
+            self._read(blob)
+
+    def _read(self, blob: Mapping[str, Any]) -> None:
+        if self._cursor in blob and not isinstance(blob[self._cursor], Mapping):
+            self._everywhere = blob[self._cursor]
+            return
+        states = blob.get("states")
+        for entry in states if isinstance(states, list) else ():
+            if isinstance(entry, Mapping) and isinstance(entry.get("cursor"), Mapping):
+                self.set(dict(_flat(entry.get("partition") or {})), entry["cursor"].get(self._cursor))
+        shared = blob.get("state")
+        if isinstance(shared, Mapping) and (blob.get("use_global_cursor") or not states):
+            self._everywhere = shared.get(self._cursor)
+        self._legacy = {
+            name: part for name, part in blob.items() if isinstance(part, Mapping) and name not in _NOT_LEGACY
+        }
+
+    def get(self, partition: Partition) -> Any:
+        """From which cursor value (inclusive) a partition is to be read; None: from the beginning."""
+        found = self._by_partition.get(_identity(partition))
+        if found is not None:
+            return found[1]
+        node: Any = self._legacy
+        for value in partition.values():
+            node = node.get(str(value)) if isinstance(node, Mapping) else None
+        if isinstance(node, Mapping) and node.get(self._cursor) is not None:
+            return node[self._cursor]
+        return self._everywhere
+
+    def set(self, partition: Partition, value: Any) -> None:
+        """The partition is read up to this cursor value; None: nothing is known of it yet."""
+        if value is None:
+            return
+        if partition:
+            self._by_partition[_identity(partition)] = (partition, value)
+        else:
+            self._everywhere = value
+
+    def __len__(self) -> int:
+        return len(self._by_partition)
+
+    def to_json(self) -> dict[str, Any]:
+        """The state's content; never empty, as an empty one means a reset."""
+        if not self._by_partition and not self._legacy:
+            return dict(NO_CURSOR) if self._everywhere is None else {self._cursor: self._everywhere}
+        blob: dict[str, Any] = dict(self._legacy)  # until each of its partitions was read and is in `states`
+        blob["states"] = [
+            {"partition": dict(partition), "cursor": {self._cursor: value}}
+            for partition, value in self._by_partition.values()
+        ]
+        if self._everywhere is not None:  # where the partitions not yet read start
+            blob.update(use_global_cursor=True, state={self._cursor: self._everywhere})
+        return blob
+
+
+_NOT_LEGACY = frozenset({"state", "parent_state"})
+
+
+def _identity(partition: Partition) -> Hashable:
+    return tuple(sorted((name, str(value)) for name, value in partition.items()))
+
+
+def _flat(partition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """A partition as Airbyte's connectors write it, without the nesting of its parents."""
+    for name, value in partition.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        elif name != "parent_slice" or value:
+            yield name, value

@@ -1,0 +1,138 @@
+"""A stream: one readable thing. A slice: one independently readable part of it."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headwater.cursor import Cursor
+from headwater.protocol.catalog import CatalogStream, FieldPath
+from headwater.protocol.messages import Change, StreamDescriptor
+from headwater.protocol.values import encode_rows
+from headwater.schema import ANY, Schema, json_schema
+from headwater.state import Partition
+
+if TYPE_CHECKING:
+    from headwater.source import Source
+
+Record = Mapping[str, Any]
+"""One record, by field name."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What one call of ``read`` is to read.
+
+    :ivar partition: which part of the stream; empty for a stream without partitions.
+    :ivar start: the cursor value to read from, inclusive; None: from the beginning. Records before it are
+        dropped for you; asking the API for less is what makes it fast.
+    :ivar parent: the parent stream's record, where this stream has a parent.
+    """
+
+    partition: Partition = field(default_factory=dict)
+    start: Any = None
+    parent: Record | None = None
+
+
+@dataclass(slots=True)
+class Page:
+    """Records as they travel: the JSON of many at once.
+
+    :ivar data: one JSON object each.
+    :ivar cursors: the cursor value of each record (None where it has none); empty for a stream without cursor.
+    :ivar changes: what had to be changed in which record.
+    :ivar reached: the cursor value up to which the slice is known to be read with this page, where something
+        else than the records' own cursor says so (a parent stream's).
+    """
+
+    data: Sequence[bytes | msgspec.Raw]
+    cursors: Sequence[Any] = ()
+    changes: Mapping[int, Sequence[Change]] = field(default_factory=dict)
+    reached: Any = None
+
+    @staticmethod
+    def of_rows(rows: Sequence[Record], cursor: Cursor | None) -> Page:
+        """A page of Python dictionaries."""
+        data, changes = encode_rows(rows)
+        return Page(data, [cursor.value_in(row) for row in rows] if cursor else (), changes)
+
+
+class Stream(ABC):
+    """One readable thing: a table, an API resource.
+
+    A constant is a class attribute; what depends on the config is a method. A stream keeps no state on
+    ``self``: its slices may be read at the same time.
+
+    :cvar name: the stream's name in the catalog.
+    :cvar namespace: a database schema or the like, where names are unique only within one.
+    :cvar primary_key: the fields that identify a record; an entry is a name, or a tuple of names that leads
+        into objects.
+    :cvar cursor: which field says how far the stream was read; None: it is always read whole.
+    :cvar schema: its records' JSON Schema: a dictionary, a :class:`~headwater.schema.SchemaFile` or a type.
+    """
+
+    name: str
+    namespace: str | None = None
+    primary_key: tuple[str | tuple[str, ...], ...] = ()
+    cursor: Cursor | None = None
+    schema: Schema = ANY
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @abstractmethod
+    def read(self, slice: Slice) -> Iterator[Record]:
+        """The records of one slice.
+
+        Called once a slice. May raise SkipSlice (nothing to read here), ConfigError, TransientError or
+        SourceError; any other exception is taken for a bug of the connector.
+        """
+
+    def partitions(self) -> Iterable[Partition]:
+        """The parts that can be read independently, each named by a few scalar values; their state is kept
+        for each. Called once a read. Default: one, the whole stream."""
+        return ({},)
+
+    def start(self) -> Any:
+        """The cursor value that the config says to begin from; None: from the beginning. Called once a read."""
+        return None
+
+    # --- for the SDK; rarely overridden -----------------------------------------------------------------
+
+    def pages(self, slice: Slice) -> Iterator[Page]:
+        """The records of one slice in batches: of :meth:`read`, here, up to 500 records or half a second."""
+        rows: list[Record] = []
+        began = time.monotonic()
+        for record in self.read(slice):
+            rows.append(record)
+            if len(rows) >= 500 or time.monotonic() - began > 0.5:
+                yield Page.of_rows(rows, self.cursor)
+                rows, began = [], time.monotonic()
+        if rows:
+            yield Page.of_rows(rows, self.cursor)
+
+    @property
+    def descriptor(self) -> StreamDescriptor:
+        """Name and namespace."""
+        return StreamDescriptor(self.name, self.namespace)
+
+    def to_catalog(self) -> CatalogStream:
+        """What the catalog says of this stream."""
+        keys: tuple[FieldPath, ...] = tuple(
+            (entry,) if isinstance(entry, str) else tuple(entry) for entry in self.primary_key
+        )
+        return CatalogStream(
+            name=self.name,
+            namespace=self.namespace,
+            json_schema=json_schema(self.schema, self.name),
+            supported_sync_modes=("full_refresh", "incremental") if self.cursor else ("full_refresh",),
+            source_defined_cursor=self.cursor is not None,
+            default_cursor_field=self.cursor.path if self.cursor else (),
+            primary_key=keys,
+            is_resumable=self.cursor is not None,
+        )
