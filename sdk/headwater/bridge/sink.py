@@ -10,6 +10,8 @@ from headwater.bridge.states.store import StateStore
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
 from headwater.protocol.messages import Records, State
 
+_FEW = 100
+
 
 @dataclass(slots=True)
 class Batch:
@@ -26,33 +28,35 @@ class Batch:
     stream: ConfiguredStream
     parts: list[Records] = field(default_factory=list)
     size: int = 0
+    _open: bool = False
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
     def add(self, records: Records) -> int:
-        """Append records; returns their size in bytes. Single records read in one millisecond become a part."""
+        """Append records; returns their size in bytes.
+
+        Few records at once (a process gives them one by one) are gathered into one part a millisecond.
+        """
         size = records.size
         self.size += size
-        last = self.parts[-1] if self.parts else None
-        if (
-            last is None
-            or len(records) > 100
-            or records.changes
-            or last.changes
-            or last.emitted_at != records.emitted_at
-        ):
-            own = (
-                records
-                if len(records) > 100
-                else Records(records.stream, list(records.data), records.emitted_at, records.changes)
-            )
-            self.parts.append(own)
-        elif isinstance(last.data, list):
-            last.data.extend(records.data)
+        few = len(records) < _FEW and not records.changes
+        last = self.parts[-1] if self._open else None
+        if few and last is not None and last.emitted_at == records.emitted_at:
+            last.data.extend(records.data)  # type: ignore[attr-defined]  # a list of our own, made below
+        elif few:
+            self.parts.append(Records(records.stream, list(records.data), records.emitted_at))
         else:
-            last.data = [*last.data, *records.data]
+            self.parts.append(records)
+        self._open = few
         return size
+
+    def extend(self, later: Batch) -> None:
+        """Append another batch of the same stream, and empty it."""
+        self.parts.extend(later.parts)
+        self.size += later.size
+        self._open = later._open if later.parts else self._open
+        later.parts, later.size, later._open = [], 0, False
 
     def rows(self) -> Iterable[dict[str, Any]]:
         """The records as dictionaries."""

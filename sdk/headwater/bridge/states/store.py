@@ -28,19 +28,25 @@ class StateStore(Protocol):
 def merged(stored: Iterable[State], newer: Iterable[State]) -> list[State]:
     """What to keep of states in the order they were given.
 
-    A STREAM state replaces its stream's; a GLOBAL or LEGACY one replaces all. A STREAM state after a GLOBAL or
-    LEGACY one replaces that too: both together would contradict each other, and what only the older one knew is
-    read again, which loses nothing.
+    A STREAM state replaces its stream's; a GLOBAL or LEGACY one replaces all. A STREAM state after a GLOBAL
+    or LEGACY one replaces that too: both together would contradict each other, and what only the older one
+    knew is read again, which loses nothing.
     """
     kept: dict[StreamDescriptor | None, State] = {}
     for state in (*stored, *newer):
-        stream = state.stream
-        if stream is None:
-            kept.clear()
-        else:
-            kept.pop(None, None)
-        kept[stream] = state
+        keep(kept, state)
     return list(kept.values())
+
+
+def keep(kept: dict[StreamDescriptor | None, State], state: State) -> None:
+    """Add one state to those kept so far, by :func:`merged`'s rule; the order is the order given."""
+    stream = state.stream
+    if stream is None:
+        kept.clear()
+    else:
+        kept.pop(None, None)
+        kept.pop(stream, None)
+    kept[stream] = state
 
 
 def without(states: Iterable[State], streams: Collection[StreamDescriptor]) -> list[State]:

@@ -1,0 +1,277 @@
+"""What of a sync lies between the source and the destination: open batches, and states not yet stored."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from headwater.bridge.acks import Ledger
+from headwater.bridge.result import StreamResult, SyncResult
+from headwater.bridge.sink import Batch, Sink
+from headwater.bridge.states.store import StateStore, keep, merged
+from headwater.errors import BridgeError, DestinationError, StateError
+from headwater.protocol.catalog import ConfiguredStream
+from headwater.protocol.messages import Records, State, Status, StreamDescriptor, StreamStatus
+
+_LOG = logging.getLogger(__name__)
+
+# All open batches together hold at most this many times the bytes of one.
+BATCHES = 4
+# A state store may be slow (a remote call) or write all its states at once: not more often than this.
+STORE_SECONDS = 1.0
+TICK_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class _Open:
+    """A stream's batch being filled: the records up to its last state, and those after it.
+
+    They are written apart, so that a sink commits a state together with exactly what it covers.
+    """
+
+    number: int
+    covered: Batch
+    rest: Batch
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def size(self) -> int:
+        return self.covered.size + self.rest.size
+
+
+class Landing:
+    """Batches per stream, writes them, and stores the states that their acknowledgements release.
+
+    :param trial: some streams may be cut short: GLOBAL and LEGACY states are never stored, STREAM ones when
+        their stream is complete.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        store: StateStore,
+        result: SyncResult,
+        batch_bytes: int,
+        flush_seconds: float,
+        *,
+        trial: bool = False,
+    ) -> None:
+        self.sink = sink
+        self.store = store
+        self.result = result
+        self._together = sink.states is not None
+        self._batch_bytes = batch_bytes
+        self._flush_seconds = flush_seconds
+        self._trial = trial
+        self._ledger = Ledger()
+        self._open: OrderedDict[StreamDescriptor, _Open] = OrderedDict()  # oldest first
+        self._size = 0
+        self._global = False  # a GLOBAL or LEGACY state waits for the covered parts of all open batches
+        self._released: dict[StreamDescriptor | None, State] = {}
+        self._held: dict[StreamDescriptor, State] = {}
+        self._stored_at = self._ticked_at = time.monotonic()
+        self._failed = False
+
+    def records(self, records: Records) -> None:
+        """Take records, and write whatever has become too large."""
+        stream = records.stream
+        batch = self._open.get(stream) or self._begin(stream)
+        self._size += batch.rest.add(records)
+        while stream in self._open and self._open[stream].size >= self._batch_bytes:
+            self._write_oldest_part(stream)
+        while self._size > BATCHES * self._batch_bytes:
+            self._write_oldest_part(max(self._open, key=lambda name: self._open[name].size))
+
+    def state(self, state: State) -> None:
+        """Take a state: it covers the records taken so far."""
+        stream = state.stream
+        if stream is None:
+            self._global = bool(self._open)
+            for batch in self._open.values():
+                batch.covered.extend(batch.rest)
+        elif stream in self._open:
+            self._open[stream].covered.extend(self._open[stream].rest)
+        self._release(self._ledger.state(state))
+
+    def status(self, message: StreamStatus) -> None:
+        """Take a stream's status: a complete stream is written out, and so is all before a wait for quota."""
+        stream = self.result.streams.get(message.stream)
+        if stream is None or (stream.status is Status.COMPLETE and message.status is not Status.INCOMPLETE):
+            return
+        stream.status = message.status
+        stream.rate_limited, stream.quota_reset = message.rate_limited, message.quota_reset
+        self._ticked_at = 0.0
+        if message.rate_limited:
+            self.flush()
+        if message.status is Status.COMPLETE:
+            self._complete(stream)
+
+    def tick(self) -> bool:
+        """Write and store what has waited long enough; True when it is time to show progress."""
+        now = time.monotonic()
+        while self._open:
+            stream, oldest = next(iter(self._open.items()))
+            if now - oldest.since < self._flush_seconds:
+                break
+            self._write_oldest_part(stream)
+        if self._released and now - self._stored_at >= STORE_SECONDS:
+            self._store()
+        if now - self._ticked_at < TICK_SECONDS:
+            return False
+        self._ticked_at = now
+        return True
+
+    def flush(self) -> None:
+        """Write everything, and store what is safe."""
+        while self._open:
+            self._write_oldest_part(next(iter(self._open)))
+        self._store()
+
+    def salvage(self, *, interrupted: bool) -> None:
+        """The sync failed: write what can be, and store what is safe. Failures in here are only logged.
+
+        Nothing more is written after a refusal. An interrupt leaves out what no state covers: it is read
+        again anyway.
+        """
+        try:
+            if interrupted:
+                self._drop_uncovered()
+            if not self._failed:
+                self.flush()
+            elif not self._together:
+                self._store()
+        except BridgeError as error:
+            _LOG.error("While ending a failed sync: %s", error)
+
+    def _begin(self, stream: StreamDescriptor, rest: Batch | None = None) -> _Open:
+        configured = self.result.streams[stream].stream
+        batch = _Open(
+            self._ledger.batch(stream), Batch(configured), rest if rest is not None else Batch(configured)
+        )
+        self._open[stream] = batch
+        return batch
+
+    def _drop_uncovered(self) -> None:
+        for name, batch in list(self._open.items()):
+            batch.rest = Batch(batch.rest.stream)
+            if not batch.covered.parts:
+                self._ledger.refuse(self._open.pop(name).number)
+
+    def _complete(self, stream: StreamResult) -> None:
+        name = stream.stream.descriptor
+        while name in self._open:
+            self._write_oldest_part(name)
+        held = [self._held.pop(name)] if name in self._held else []
+        if self._together:
+            self._store()
+        with self._failing(stream.stream, "complete the stream"):
+            self.sink.complete(stream.stream, held if self._together else [])
+        if self._together:
+            self._count(held)
+        else:
+            self._release(held)
+
+    def _write_oldest_part(self, stream: StreamDescriptor) -> None:
+        """Write the stream's records up to its last state, or all when there was none."""
+        if self._global:
+            # The state that waits covers part of every batch, and must not be overtaken by what comes after.
+            self._global = False
+            for name in [name for name, batch in self._open.items() if batch.covered.parts]:
+                self._write_oldest_part(name)
+            return
+        batch = self._open.pop(stream)
+        if batch.covered.parts:
+            part, rest = batch.covered, batch.rest
+        else:
+            part, rest = batch.rest, batch.covered
+        self._size -= part.size
+        if rest.parts:  # before the write: an interrupt during it must not forget these
+            self._begin(stream, rest)
+        self._write(batch.number, part)
+
+    def _write(self, number: int, batch: Batch) -> None:
+        if not batch.parts:
+            self._release(self._ledger.ack(number))
+            return
+        if self._together and self._released:
+            self._store()  # these do not cover the batch: never in its transaction
+        covered = merged((), filter(self._may_be_stored, self._ledger.covered(number)))
+        try:
+            with self._failing(batch.stream, "write a batch"):
+                self.sink.write(batch, covered if self._together else [])
+        except BaseException:
+            self._ledger.refuse(number)  # also when interrupted: nobody knows whether it counts
+            raise
+        self.result.streams[batch.stream.descriptor].landed += len(batch)
+        released = self._ledger.ack(number)
+        if self._together:
+            self._count(covered)
+            released = [state for state in released if not self._may_be_stored(state)]
+        self._release(released)
+
+    def _may_be_stored(self, state: State) -> bool:
+        """Whether a safe state is stored at once: not while its stream must be read whole to count."""
+        if state.stream is None:
+            return not self._trial
+        stream = self.result.streams.get(state.stream)
+        if stream is None or stream.status is Status.COMPLETE:
+            return True
+        return not self._trial and stream.stream.sync_mode == "incremental"
+
+    def _release(self, states: Sequence[State]) -> None:
+        for state in states:
+            if self._may_be_stored(state):
+                keep(self._released, state)
+            elif state.stream is not None:
+                self._held[state.stream] = state
+
+    def _store(self) -> None:
+        self._stored_at = time.monotonic()
+        if not self._released:
+            return
+        released, self._released = list(self._released.values()), {}
+        try:
+            self.store.store(released)
+        except StateError:
+            self._failed = True
+            raise
+        except Exception as error:
+            self._failed = True
+            raise StateError(f"The states could not be stored ({type(error).__name__}: {error}).") from error
+        self._count(released)
+
+    def _count(self, states: Sequence[State]) -> None:
+        for state in states:
+            if state.stream is None:
+                for stream in self.result.streams.values():
+                    stream.states += 1
+            elif found := self.result.streams.get(state.stream):
+                found.states += 1
+
+    @contextmanager
+    def _failing(self, stream: ConfiguredStream, doing: str) -> Iterator[None]:
+        """A failure of the sink, named with its stream; nothing more is written afterwards."""
+        try:
+            with wrapped(f"{doing} of stream {str(stream.descriptor)!r}"):
+                yield
+        except BridgeError as error:
+            self._failed = True
+            error.stream = error.stream or str(stream.descriptor)
+            raise
+
+
+@contextmanager
+def wrapped(doing: str) -> Iterator[None]:
+    """Whatever a destination raises becomes a DestinationError that says what it was doing."""
+    try:
+        yield
+    except BridgeError:
+        raise
+    except Exception as error:
+        raise DestinationError(
+            f"The destination failed to {doing}: {type(error).__name__}: {error}"
+        ) from error

@@ -1,0 +1,304 @@
+"""The one loop between a source and a destination: batches, acknowledgements, states."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from headwater.bridge.landing import Landing, wrapped
+from headwater.bridge.result import SyncResult
+from headwater.bridge.sink import Sink
+from headwater.bridge.states.store import StateStore, without
+from headwater.errors import FlowError, ForeignError, IncompleteError
+from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream
+from headwater.protocol.messages import (
+    Control,
+    ErrorTrace,
+    Estimate,
+    Level,
+    Log,
+    Message,
+    Records,
+    State,
+    Status,
+    StreamDescriptor,
+    StreamStatus,
+)
+from headwater.protocol.readable import Readable
+from headwater.protocol.values import encode_rows
+
+Transform = Callable[[StreamDescriptor, dict[str, Any]], "Mapping[str, Any] | None"]
+
+_LOG = logging.getLogger("headwater.source")
+_LEVELS = {
+    Level.FATAL: logging.CRITICAL,
+    Level.ERROR: logging.ERROR,
+    Level.WARN: logging.WARNING,
+    Level.INFO: logging.INFO,
+    Level.DEBUG: logging.DEBUG,
+    Level.TRACE: logging.DEBUG,
+}
+# What the airbyte-cdk writes where there is nothing to go on from.
+_SENTINELS = ("__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete")
+
+
+def sync(
+    source: Readable,
+    catalog: ConfiguredCatalog,
+    sink: Sink,
+    states: StateStore | None = None,
+    *,
+    batch_bytes: int = 8 * 2**20,
+    flush_seconds: float = 10.0,
+    limit: int | None = None,
+    transform: Transform | None = None,
+    progress: Callable[[SyncResult], None] | None = None,
+    control: Callable[[Mapping[str, Any]], None] | None = None,
+) -> SyncResult:
+    """Read the configured streams into the sink, from where the last sync safely came.
+
+    It reads, batches and writes in one thread: a slow destination slows the source. A state is stored only
+    after the destination acknowledged every record before it. Streams read with full_refresh start without a
+    state, and theirs is stored when they are complete.
+
+    :param sink: opened and closed here, also after a failure.
+    :param states: where states are kept; not used when the sink keeps them itself (:attr:`Sink.states`).
+    :param batch_bytes: JSON bytes of one stream's batch. All batches together hold at most four times that.
+    :param flush_seconds: how long a record waits for its batch to fill. Looked at when the source says
+        something; a source that announces a wait for its quota has everything written at once.
+    :param limit: a trial: at most so many records of each stream. The streams are read one by one, and no
+        state of a stream that was cut short is stored.
+    :param transform: called with a stream's descriptor and each record; None drops the record.
+    :param progress: called with the result so far, now and then.
+    :param control: called with the config that the source asks to keep for its next run, before anything else
+        is read.
+    :raises FlowError: for a destination mode that the sink can't do; nothing was read.
+    :raises DestinationError: the sink refused a batch, named with its stream, or failed.
+    :raises StateError: states could not be loaded or stored.
+    :raises IncompleteError: the source ended, but streams of it are incomplete or failed.
+    :raises ForeignError: the source sent records of a stream that was not asked for.
+
+    What the source raises is raised here, after what it gave before was written and safe states were stored.
+    So is an interrupt (KeyboardInterrupt, SystemExit): then only records that a state covers are written.
+    """
+    check_modes(catalog, sink)
+    result = SyncResult.of(catalog.streams)
+    with _opened(sink, catalog):
+        store = sink.states or states
+        if store is None:
+            raise FlowError("The destination keeps no states itself: give the sync a state store.")
+        start = resumable(store.load(), catalog)
+        landing = Landing(sink, store, result, batch_bytes, flush_seconds, trial=limit is not None)
+        loop = _Loop(source, landing, limit, transform, progress, control)
+        try:
+            loop.run(catalog, start)
+        except BaseException as error:
+            landing.salvage(interrupted=not isinstance(error, Exception))
+            raise
+        finally:
+            result.end()
+            if progress:
+                progress(result)
+    if not result.complete:
+        raise IncompleteError(result.failures())
+    return result
+
+
+def check_modes(catalog: ConfiguredCatalog, sink: Sink) -> None:
+    """Raises FlowError where a stream is to be written, or read, as can't be."""
+    for stream in catalog.streams:
+        mode = stream.destination_sync_mode
+        name = str(stream.descriptor)
+        if mode not in sink.modes:
+            raise FlowError(
+                f"Stream {name!r}: this destination can't do the mode {mode!r}. "
+                f"It can do: {', '.join(sorted(sink.modes))}.",
+                stream=name,
+            )
+        if mode in ("append_dedup", "overwrite_dedup") and not stream.primary_key:
+            raise FlowError(
+                f"Stream {name!r}: the mode {mode!r} needs a primary key, and the stream has none. "
+                "Set one, or use the mode 'append'.",
+                stream=name,
+            )
+        if mode.startswith("overwrite") and stream.sync_mode == "incremental":
+            raise FlowError(
+                f"Stream {name!r}: the mode {mode!r} replaces all rows, so the stream must be read whole: "
+                "set its sync mode to 'full_refresh'.",
+                stream=name,
+            )
+
+
+def resumable(states: Sequence[State], catalog: ConfiguredCatalog) -> list[State]:
+    """The stored states that a new sync of this catalog starts from.
+
+    A stream that is read whole gets none, as on Airbyte's platform (a source that got the state of a finished
+    full refresh would read nothing).
+    """
+    streams = catalog.streams
+    whole = [stream.descriptor for stream in streams if stream.sync_mode == "full_refresh"]
+    if len(whole) == len(streams):
+        return []
+    known = {stream.descriptor for stream in streams}
+    return [
+        state
+        for state in without(states, whole)
+        if (state.stream is None or state.stream in known)
+        and not any(name in (state.stream_state or ()) for name in _SENTINELS)
+    ]
+
+
+@contextmanager
+def _opened(sink: Sink, catalog: ConfiguredCatalog) -> Iterator[None]:
+    """The sink is closed in any case; what goes wrong in closing must not hide why the sync failed."""
+    try:
+        with wrapped("open"):
+            sink.open(catalog)
+        yield
+    except BaseException:
+        try:
+            sink.close()
+        except Exception as error:  # noqa: BLE001 - whatever a sink does
+            _LOG.warning("The destination did not close properly: %s: %s", type(error).__name__, error)
+        raise
+    with wrapped("close"):
+        sink.close()
+
+
+class _Loop:
+    """Reads messages and tells the landing."""
+
+    def __init__(
+        self,
+        source: Readable,
+        landing: Landing,
+        limit: int | None,
+        transform: Transform | None,
+        progress: Callable[[SyncResult], None] | None,
+        control: Callable[[Mapping[str, Any]], None] | None,
+    ) -> None:
+        self.source = source
+        self.landing = landing
+        self.result = landing.result
+        self.limit = limit
+        self.transform = transform
+        self.progress = progress
+        self.control = control
+        self.log = _LOG.getChild(str(getattr(source, "name", "source")))
+
+    def run(self, catalog: ConfiguredCatalog, start: list[State]) -> None:
+        """Read to the end, and have everything written and stored."""
+        if self.limit is None:
+            self._read(catalog, start)
+        else:  # one by one, so that a read ends where it is cut
+            for stream in catalog.streams:
+                self._read(ConfiguredCatalog((stream,)), start)
+        self.landing.flush()
+
+    def _read(self, catalog: ConfiguredCatalog, start: list[State]) -> None:
+        cut = catalog.streams[0] if self.limit is not None else None
+        messages = self.source.read(catalog, start)
+        try:
+            for message in messages:
+                self._take(message)
+                if self.landing.tick() and self.progress:
+                    self.progress(self.result)
+                if cut is not None and self._cut(cut):
+                    return
+        finally:
+            close_quietly(messages)
+
+    def _cut(self, stream: ConfiguredStream) -> bool:
+        result = self.result.streams[stream.descriptor]
+        result.cut = result.records >= (self.limit or 0) and result.status is not Status.COMPLETE
+        return result.cut
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Records):
+            self._records(message)
+        elif isinstance(message, State):
+            self.landing.state(message)
+        elif isinstance(message, Log):
+            self.log.log(_LEVELS[message.level], "%s", message.message)
+        elif isinstance(message, StreamStatus):
+            self.landing.status(message)
+        elif isinstance(message, ErrorTrace):
+            self.result.errors.append(message)
+            where = f"Stream {str(message.stream)!r}: " if message.stream else ""
+            self.log.error("%s%s", where, message.message)
+        elif isinstance(message, Estimate):
+            if stream := self.result.streams.get(message.stream):
+                stream.estimate = message
+        elif isinstance(message, Control):
+            self.result.config = message.config
+            if self.control:
+                self.control(message.config)
+
+    def _records(self, records: Records) -> None:
+        if not len(records):
+            return
+        stream = self.result.streams.get(records.stream)
+        if stream is None:
+            raise ForeignError(
+                f"The source sent records of stream {str(records.stream)!r}, which was not "
+                f"asked for ({', '.join(map(str, self.result.streams))}). Its author must look at name and "
+                "namespace.",
+                stream=str(records.stream),
+            )
+        if stream.status is Status.COMPLETE:
+            raise ForeignError(
+                f"The source sent records of stream {str(records.stream)!r} after it had said that the "
+                "stream is complete. Its author must look.",
+                stream=str(records.stream),
+            )
+        if self.limit is not None and len(records) > self.limit - stream.records:
+            rest = self.limit - stream.records
+            changes = {index: made for index, made in records.changes.items() if index < rest}
+            records = Records(records.stream, records.data[:rest], records.emitted_at, changes)
+        stream.records += len(records)
+        stream.bytes += records.size
+        stream.rate_limited = False
+        if self.transform:
+            records = transformed(records, self.transform)
+        if len(records):
+            self.landing.records(records)
+
+
+def transformed(records: Records, transform: Transform) -> Records:
+    """The records as the transform made them.
+
+    :raises FlowError: when it failed, naming the stream.
+    """
+    rows: list[Mapping[str, Any]] = []
+    kept: list[int] = []
+    name = str(records.stream)
+    for index, record in enumerate(records.rows()):
+        try:
+            row = transform(records.stream, record)
+        except Exception as error:
+            raise FlowError(
+                f"Stream {name!r}: the transform failed on a record ({type(error).__name__}: {error}).",
+                stream=name,
+            ) from error
+        if row is not None:
+            rows.append(row)
+            kept.append(index)
+    data, changes = encode_rows(rows)
+    if records.changes:
+        for at, index in enumerate(kept):
+            if before := records.changes.get(index):
+                changes[at] = [*before, *changes.get(at, ())]
+    return Records(records.stream, data, records.emitted_at, changes)
+
+
+def close_quietly(messages: Iterator[Message]) -> None:
+    """End a read; what goes wrong in ending it must not hide why it ended."""
+    close = getattr(messages, "close", None)
+    if close is None:
+        return
+    try:
+        close()
+    except Exception as error:  # noqa: BLE001 - whatever a source does
+        _LOG.warning("The source did not end properly: %s: %s", type(error).__name__, error)
