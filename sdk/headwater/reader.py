@@ -92,8 +92,11 @@ class StreamReader:
         ordered = cursor is not None and cursor.order == "ascending"
         descending = cursor is not None and cursor.order == "descending"
         high = None
+        given: set[bytes] = set()  # the records at the cursor's last value, which a keyset page gives again
         now = not_after_now()
         for page in self.stream.pages(slice):
+            if ordered and given:
+                page = _without(page, high, given)
             seen = page.cursors
             if ordered and not is_ascending([high, *seen]):
                 ordered = False
@@ -103,6 +106,8 @@ class StreamReader:
                 )  # fmt: skip
             high = latest((high, page.reached if page.reached is not None else latest(seen)))
             yield from self._records(_from(page, slice.start))
+            if ordered:
+                given = _at_end(page, high)
             if ordered and self._state is not None:
                 self._state.set(slice.partition, high)
                 yield from self._state_message(final=False, force=False)
@@ -168,6 +173,25 @@ def _from(page: Page, start: Any) -> Page:
         return page
     keep = [i for i, value in enumerate(page.cursors) if value is None or not is_before(value, start)]
     return _only(page, keep)
+
+
+def _at_end(page: Page, value: Any) -> set[bytes]:
+    """The records at the end of an ascending page that have this cursor value."""
+    found = set()
+    for place in range(len(page.cursors) - 1, -1, -1):
+        if page.cursors[place] != value:
+            break
+        found.add(bytes(page.data[place]))
+    return found
+
+
+def _without(page: Page, value: Any, given: set[bytes]) -> Page:
+    """The page without the records of this cursor value that were given before, to the letter."""
+    again = [i for i, seen in enumerate(page.cursors) if seen == value and bytes(page.data[i]) in given]
+    if not again:
+        return page
+    left_out = set(again)
+    return _only(page, [i for i in range(len(page.data)) if i not in left_out])
 
 
 def _only(page: Page, keep: Sequence[int]) -> Page:
