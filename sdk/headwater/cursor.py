@@ -20,10 +20,13 @@ class Cursor:
     :ivar order: in which order the source gives the records of a slice. ``ascending``: the state may move on
         with every page, so a read that was cut off goes on midway. ``descending``: reading stops at the first
         record older than the slice's start. None: the state moves when the slice is done.
+    :ivar drops_earlier: records before the slice's start are dropped. Say no where the API's own bound is on
+        another field, and every record that it gives is wanted.
     """
 
     field: str
     order: Literal["ascending", "descending"] | None = None
+    drops_earlier: bool = True
 
     @property
     def path(self) -> tuple[str, ...]:

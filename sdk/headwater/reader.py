@@ -105,7 +105,8 @@ class StreamReader:
                     self.descriptor, dict(slice.partition) or "the stream", cursor.field if cursor else "",
                 )  # fmt: skip
             high = latest((high, page.reached if page.reached is not None else latest(seen)))
-            yield from self._records(_from(page, slice.start))
+            wanted = _from(page, slice.start) if cursor is None or cursor.drops_earlier else page
+            yield from self._records(wanted)
             if ordered:
                 given = _at_end(page, high)
             if ordered and self._state is not None:

@@ -27,6 +27,9 @@ class Auth:
         """Put the credentials on a request. Called for every try of it."""
         return request
 
+    def observe(self, response: Response) -> None:
+        """Called with every answer, whatever it says: for what it tells of the credentials' quota."""
+
     def recover(self, response: Response) -> bool:
         """Called with an answer that refused the request (401, 403 or 429): whether to send it again at once,
         because there are other or newer credentials now. Asked at most once per set of credentials."""
@@ -202,7 +205,6 @@ class RotatingTokens(Auth):
 
     def recover(self, response: Response) -> bool:
         """After a used-up quota: whether another token has some left."""
-        self.observe(response)
         with self._lock:
             used = str(response.request.headers.get("Authorization"))
             now = time.time()
@@ -211,7 +213,7 @@ class RotatingTokens(Auth):
             )
 
     def observe(self, response: Response) -> None:
-        """Called with every answer: remember when a token's quota is used up."""
+        """Remember when a token's quota is used up."""
         quota = self._quota(response)
         if quota is not None and quota[0] <= 0:
             with self._lock:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from headwater.cursor import earliest, is_before, latest
 from headwater.errors import SourceError
 from headwater.http.decode import HttpPage, RawRecords, records_of, rows_page
 from headwater.http.paginate import Paginator
@@ -93,13 +94,17 @@ class HttpStream(Stream):
             yield from self._pages(slice)
             return
         parent = self.parent(self.source)
+        newest_first = parent.cursor is not None and parent.cursor.order == "descending"
         for above in parent.pages(slice):
-            wanted = _since(above, slice.start, parent)
-            for record in wanted:
+            for record in _since(above, slice.start, parent):
                 for page in self._pages(Slice(slice.partition, slice.start, record)):
                     page.cursors = ()  # the parent says how far this stream was read
                     yield page
-            yield Page([], reached=_latest(above))
+            yield Page([], reached=latest(above.cursors))
+            oldest = earliest(above.cursors)
+            if newest_first and slice.start is not None and oldest is not None:
+                if is_before(oldest, slice.start):
+                    return
 
     def _pages(self, slice: Slice) -> Iterator[Page]:
         paginator = self.paginator or self.source.paginator
@@ -144,16 +149,8 @@ class HttpStream(Stream):
         return RawRecords(self.records, self.cursor)
 
 
-def _latest(page: Page) -> Any:
-    from headwater.cursor import latest
-
-    return latest(page.cursors)
-
-
 def _since(page: Page, start: Any, parent: HttpStream) -> Iterator[Record]:
     """The parent's records that are not before the slice's start."""
-    from headwater.cursor import is_before
-
     cursor = parent.cursor
     for record in msgspec.json.decode(b"[" + b",".join(page.data) + b"]"):
         value = cursor.value_in(record) if cursor else None

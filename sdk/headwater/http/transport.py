@@ -82,6 +82,8 @@ class Transport:
         while True:
             try:
                 response = self._exchange(request)
+                if isinstance(self._auth, Auth):
+                    self._auth.observe(response)
                 if response.status_code in (401, 403, 429) and recoveries < 10 and self._recover(response):
                     recoveries += 1
                     continue
