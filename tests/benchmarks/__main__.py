@@ -1,0 +1,104 @@
+"""Measure Headwater and airbyte-cdk in one run: ``python -m tests.benchmarks``.
+
+The same records are read from the same local API by two connectors that do the same, in turn, round by round.
+First each one's output is counted; a read that gives too few or too many records ends the benchmark with an
+error. The figures are a measurement, not a test: a target that is missed is said, and the exit code is 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from . import rooms
+from .process import Api, Failed, run
+from .report import Measured, Runs, tables
+from .rooms import Room
+from .works import Work
+
+_IMPORTS = ("pass", "import headwater", "from headwater import *", "import requests")
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="50,000 records, two rounds")
+    parser.add_argument("--rounds", type=int, help="how often each read is run (5)")
+    parser.add_argument("--records", type=int, help="how many records the API has (200000)")
+    parser.add_argument("--only-ours", action="store_true", help="leave airbyte-cdk out")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every run's figures there")
+    options = parser.parse_args()
+    rounds = options.rounds or (2 if options.quick else 5)
+    records = options.records or (50_000 if options.quick else 200_000)
+    try:
+        found = _measure(_rooms(options.only_ours), rounds, records)
+    except Failed as error:
+        print(f"The benchmark failed: {error}", file=sys.stderr)
+        return 1
+    print(tables(found))
+    if options.json:
+        options.json.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def _rooms(only_ours: bool) -> list[Room]:
+    if only_ours:
+        return [rooms.ours()]
+    try:
+        return [rooms.ours(), rooms.theirs()]
+    except Failed as error:
+        print(f"{error}\nOnly Headwater is measured; there is nothing to compare it with.\n", file=sys.stderr)
+        return [rooms.ours()]
+
+
+def _measure(sdks: list[Room], rounds: int, records: int) -> Measured:
+    floor = rooms.floor()
+    plain = [Work("full refresh", "items", records), Work("incremental", "changes", records)]
+    some = Work("three fields of twelve", "items", records, fields=("id", "updated_at", "title"))
+    small = Work("small answers", "changes", records // 50, per_page=2)
+    found = Measured(versions=rooms.versions(*sdks))
+    with Api() as url, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        todo = {work: [*sdks, floor] if work is not plain[1] else sdks for work in (*plain, small)}
+        todo[some] = sdks[:1]  # airbyte-cdk gives all fields, whatever the catalog says
+        for work, who in todo.items():
+            _verify(work, who, url, folder)
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}", file=sys.stderr)
+            for work, who in todo.items():
+                for room in who:
+                    runs = found.reads.setdefault(work, {}).setdefault(room.name, Runs())
+                    runs.runs.append(work.run(room, url, folder))
+        for _ in range(2 * rounds):
+            _start_up(found, sdks)
+        for count in (records // 20, records, records * 5):
+            work = Work(f"memory {count}", "changes", count)
+            found.memory[count] = work.run(sdks[0], url, folder).peak
+    return found
+
+
+def _verify(work: Work, who: list[Room], url: str, folder: Path) -> None:
+    """Whether all gave the same records.
+
+    :raises Failed: when they did not.
+    """
+    sums = {}
+    for room in who:
+        print(f"counting: {work.title}, {room.name}", file=sys.stderr)
+        sums[room.name] = work.verify(room, url, folder)["checksum"]
+    if len(set(sums.values())) > 1:
+        raise Failed(f"{work.title}: the records differ between {', '.join(sums)}.")
+
+
+def _start_up(found: Measured, sdks: list[Room]) -> None:
+    for room in sdks:
+        found.spec.setdefault(room.name, Runs()).runs.append(run(room.command("spec")))
+    for statement in _IMPORTS:
+        found.imports.setdefault(statement, Runs()).runs.append(run([sdks[0].python, "-c", statement]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

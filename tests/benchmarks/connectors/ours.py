@@ -1,0 +1,48 @@
+"""The benchmark's connector on Headwater."""
+
+from headwater import Config, Cursor, HttpSource, HttpStream, LinkHeader, Request, SchemaFile, Slice
+
+
+class BenchConfig(Config):
+    """Where the API is, and how large its pages are."""
+
+    url: str
+    per_page: int = 1000
+
+
+class Items(HttpStream):
+    """Every record, each time."""
+
+    name = "items"
+    path = "items"
+    primary_key = ("id",)
+    schema = SchemaFile("items.json")
+    source: "BenchSource"
+
+    def request(self, slice: Slice) -> Request:
+        return super().request(slice).with_params(per_page=self.source.config.per_page, since=slice.start)
+
+
+class Changes(Items):
+    """The records that changed, with a state after every page."""
+
+    name = "changes"
+    cursor = Cursor("updated_at", order="ascending")
+
+
+class BenchSource(HttpSource):
+    """Reads the benchmark's API."""
+
+    name = "bench"
+    config: BenchConfig
+    paginator = LinkHeader()
+
+    def base_url(self) -> str:
+        return self.config.url
+
+    def streams(self) -> list[HttpStream]:
+        return [Items(self), Changes(self)]
+
+
+if __name__ == "__main__":
+    BenchSource.main()

@@ -1,0 +1,184 @@
+"""The tables: what was measured, and whether it meets its target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+from .process import Run
+from .works import Work
+
+RATIO, SPEC, PEAK, IMPORT = 4.0, 0.3, 80.0, 150.0
+"""The targets: times the CDK's records per CPU second; CPU seconds; megabytes; milliseconds."""
+FLAT = 1.15
+"""The peak of a hundred times as many records may be so much higher, and is still called flat."""
+
+
+@dataclass
+class Runs:
+    """Several runs of one thing. The least CPU time is what it costs; the rest is the machine's noise."""
+
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def cpu(self) -> float:
+        """The least CPU seconds."""
+        return min(run.cpu for run in self.runs)
+
+    @property
+    def median(self) -> float:
+        """The median of the CPU seconds."""
+        return median(run.cpu for run in self.runs)
+
+    @property
+    def peak(self) -> float:
+        """The greatest peak, in megabytes."""
+        return max(run.peak for run in self.runs)
+
+
+@dataclass
+class Measured:
+    """Everything that was measured, by the names of the rooms."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    reads: dict[Work, dict[str, Runs]] = field(default_factory=dict)
+    spec: dict[str, Runs] = field(default_factory=dict)
+    imports: dict[str, Runs] = field(default_factory=dict)
+    memory: dict[int, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, each run alone."""
+        return {
+            "versions": self.versions,
+            "reads": [
+                {"work": asdict(work), "runs": {name: _plain(runs) for name, runs in rooms.items()}}
+                for work, rooms in self.reads.items()
+            ],
+            "spec": {name: _plain(runs) for name, runs in self.spec.items()},
+            "imports": {name: _plain(runs) for name, runs in self.imports.items()},
+            "peak_mb_by_records": self.memory,
+        }
+
+
+def tables(found: Measured) -> str:
+    """What is printed."""
+    parts = [", ".join(f"{name} {version}" for name, version in found.versions.items())]
+    parts.append(_reads(found))
+    parts.append(_ratios(found))
+    parts.append(_start(found))
+    parts.append(_memory(found))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _reads(found: Measured) -> str:
+    rows = []
+    for work, rooms in found.reads.items():
+        for name, runs in rooms.items():
+            rows.append(
+                (
+                    work.title,
+                    name,
+                    f"{work.records / runs.cpu:,.0f}",
+                    f"{runs.cpu:.2f}",
+                    f"{runs.median:.2f}",
+                    f"{runs.cpu * 1e6 / work.records:.1f}",
+                    f"{runs.cpu * 1e3 / work.pages:.2f}",
+                    f"{runs.peak:.0f}",
+                )
+            )
+    head = ("read", "by", "records/CPU s", "CPU s (min)", "(median)", "us/record", "ms/answer", "peak MB")
+    return _table(head, rows)
+
+
+def _ratios(found: Measured) -> str:
+    rows = []
+    for work, rooms in found.reads.items():
+        if "airbyte-cdk" not in rooms:
+            continue
+        ours, theirs = rooms["headwater"], rooms["airbyte-cdk"]
+        ratio = theirs.cpu / ours.cpu
+        net = _net(theirs, found.spec["airbyte-cdk"]) / _net(ours, found.spec["headwater"])
+        rows.append(
+            (
+                work.title,
+                f"{ratio:.1f}",
+                f"{theirs.median / ours.median:.1f}",
+                f"{net:.1f}",
+                f">= {RATIO:.0f}",
+                _met(ratio >= RATIO),
+            )
+        )
+    head = ("airbyte-cdk : headwater, CPU", "of minima", "of medians", "without start-up", "target", "")
+    return _table(head, rows) if rows else ""
+
+
+def _start(found: Measured) -> str:
+    rows = []
+    for name, runs in found.spec.items():
+        own = name == "headwater"
+        rows.append(
+            (
+                f"spec, {name}",
+                f"{runs.cpu * 1000:.0f}",
+                f"{runs.median * 1000:.0f}",
+                f"{runs.peak:.0f}",
+                f"< {SPEC * 1000:.0f}" if own else "",
+                _met(runs.cpu < SPEC) if own else "",
+            )
+        )
+    bare = found.imports["pass"]
+    for name, runs in found.imports.items():
+        net = (runs.cpu - bare.cpu) * 1000
+        own = name == "import headwater"
+        rows.append(
+            (
+                f"python -c '{name}'",
+                f"{runs.cpu * 1000:.0f}" + (f" (+{net:.0f})" if runs is not bare else ""),
+                f"{runs.median * 1000:.0f}",
+                f"{runs.peak:.0f}",
+                f"< +{IMPORT:.0f}" if own else "",
+                _met(net < IMPORT) if own else "",
+            )
+        )
+    head = ("start-up", "CPU ms (min)", "(median)", "peak MB", "target", "")
+    if "airbyte-cdk" in found.spec:
+        ratio = found.spec["airbyte-cdk"].cpu / found.spec["headwater"].cpu
+        rows.append(("spec, airbyte-cdk : headwater", f"{ratio:.1f}", "", "", "towards 10", ""))
+    return _table(head, rows)
+
+
+def _memory(found: Measured) -> str:
+    if not found.memory:
+        return ""
+    least = min(found.memory.values())
+    rows = [
+        (f"{records:,}", f"{peak:.1f}", f"< {PEAK:.0f}, flat", _met(peak < PEAK and peak <= least * FLAT))
+        for records, peak in found.memory.items()
+    ]
+    return _table(("incremental read of records, headwater", "peak MB", "target", ""), rows)
+
+
+def _net(runs: Runs, start: Runs) -> float:
+    return max(runs.cpu - start.cpu, 0.01)
+
+
+def _met(met: bool) -> str:
+    return "met" if met else "NOT MET"
+
+
+def _plain(runs: Runs) -> list[dict[str, float]]:
+    return [asdict(run) for run in runs.runs]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    cells = [head, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    lines = []
+    for row in cells:
+        first, *rest = (cell.ljust(width) if not place else cell.rjust(width)
+                        for place, (cell, width) in enumerate(zip(row, widths)))  # fmt: skip  # noqa: B905
+        lines.append("  ".join([first, *rest]).rstrip())
+    lines.insert(1, "-" * max(map(len, lines)))
+    return "\n".join(lines)

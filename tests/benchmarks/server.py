@@ -1,0 +1,78 @@
+"""The API that the benchmark reads: a process of its own, that costs as little as may be.
+
+``GET /TOTAL/items?page=1&per_page=1000&since=...`` gives a page of TOTAL records, ascending by ``updated_at``,
+and ``Link: <...>; rel="next"`` while there are more. ``python -m tests.benchmarks.server`` prints its URL and
+serves until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from urllib.parse import parse_qs, urlsplit
+
+from .records import A_MINUTE, first_since, page
+
+
+class Api(asyncio.Protocol):
+    """One connection, kept alive."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._unread = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep where to write."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each request that is complete."""
+        self._unread += data
+        while (end := self._unread.find(b"\r\n\r\n")) >= 0:
+            head, self._unread = self._unread[:end].decode("latin-1"), self._unread[end + 4 :]
+            lines = head.split("\r\n")
+            host = next((line[5:].strip() for line in lines if line[:5].lower() == "host:"), "localhost")
+            self.transport.write(answer(lines[0].split(" ")[1], host))
+
+
+def answer(target: str, host: str) -> bytes:
+    """The whole answer, head and body."""
+    parts = urlsplit(target)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    total, _, what = parts.path.strip("/").partition("/")
+    if what != "items" or not total.isdigit():
+        return _head("404 Not Found", 2) + b"{}"
+    number = max(1, int(query.get("page", "1")))
+    size = min(A_MINUTE, max(1, int(query.get("per_page", "100"))))
+    since = query.get("since", "")
+    first = (first_since(since) if since else 0) + (number - 1) * size
+    count = max(0, min(size, int(total) - first))
+    body = page(first, count)
+    link = ""
+    if first + count < int(total):
+        more = f"&since={since}" if since else ""
+        link = f'Link: <http://{host}{parts.path}?page={number + 1}&per_page={size}{more}>; rel="next"\r\n'
+    return _head("200 OK", len(body), link) + body
+
+
+def _head(status: str, length: int, link: str = "") -> bytes:
+    return (
+        f"HTTP/1.1 {status}\r\nServer: benchmark\r\nContent-Type: application/json; charset=utf-8\r\n"
+        f"Content-Length: {length}\r\nCache-Control: private, max-age=60\r\nX-Request-Id: 7f3c\r\n{link}\r\n"
+    ).encode()
+
+
+async def serve() -> None:
+    """Serve until the standard input ends."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Api, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    print(f"http://127.0.0.1:{port}", flush=True)
+    async with server:
+        await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

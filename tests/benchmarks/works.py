@@ -1,0 +1,92 @@
+"""What is measured: the same catalog, config and command line for every connector."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import records as made
+from .process import Failed, Run, output_of, run
+from .rooms import Room
+
+_SCHEMA = json.loads((Path(__file__).parent / "connectors" / "items.json").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Work:
+    """One read.
+
+    :ivar records: how many the API has.
+    :ivar per_page: how many an answer holds.
+    :ivar fields: the fields that the sync wants; none named: all.
+    """
+
+    title: str
+    stream: str
+    records: int
+    per_page: int = 1000
+    fields: tuple[str, ...] = ()
+
+    @property
+    def incremental(self) -> bool:
+        """Whether states are due on the way."""
+        return self.stream == "changes"
+
+    @property
+    def pages(self) -> int:
+        """Answers that hold records."""
+        return -(-self.records // self.per_page)
+
+    def command(self, room: Room, url: str, folder: Path) -> list[str]:
+        """The command line of this read; its files are written to a folder."""
+        stem = self.title.replace(" ", "-")
+        config, catalog = folder / f"{stem}-config.json", folder / f"{stem}-catalog.json"
+        config.write_text(json.dumps({"url": f"{url}/{self.records}", "per_page": self.per_page}))
+        catalog.write_text(json.dumps(self.catalog()))
+        return room.command("read", "--config", str(config), "--catalog", str(catalog))
+
+    def catalog(self) -> dict[str, Any]:
+        """The configured catalog."""
+        properties = {n: p for n, p in _SCHEMA["properties"].items() if not self.fields or n in self.fields}
+        stream: dict[str, Any] = {
+            "name": self.stream,
+            "json_schema": {**_SCHEMA, "properties": properties},
+            "supported_sync_modes": ["full_refresh", "incremental"] if self.incremental else ["full_refresh"],
+            "source_defined_primary_key": [["id"]],
+        }
+        if self.incremental:
+            stream.update(source_defined_cursor=True, default_cursor_field=["updated_at"])
+        configured: dict[str, Any] = {
+            "stream": stream,
+            "sync_mode": "incremental" if self.incremental else "full_refresh",
+            "destination_sync_mode": "append",
+            "primary_key": [["id"]],
+        }
+        if self.incremental:
+            configured["cursor_field"] = ["updated_at"]
+        return {"streams": [configured]}
+
+    def run(self, room: Room, url: str, folder: Path) -> Run:
+        """Read once, the output thrown away."""
+        return run(self.command(room, url, folder))
+
+    def verify(self, room: Room, url: str, folder: Path) -> dict[str, Any]:
+        """Read once and count: all records, each once, and the states that are due.
+
+        :raises Failed: when something is missing or too much.
+        """
+        found = output_of(self.command(room, url, folder))
+        due: dict[str, Any] = {"records": self.records, "distinct": self.records}
+        if room.name != "floor":
+            due["status"] = "COMPLETE"
+        if self.incremental:
+            due["cursor"] = made.updated_at(self.records - 1)
+        wrong = {name: found[name] for name, value in due.items() if found[name] != value}
+        if wrong:
+            raise Failed(f"{room.name}, {self.title}: {due} was due, and {wrong} came.")
+        least = self.pages if self.incremental else 1
+        if room.name != "floor" and found["states"] < least:
+            raise Failed(f"{room.name}, {self.title}: {least} states were due, and {found['states']} came.")
+        return found
