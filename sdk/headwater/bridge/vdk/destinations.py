@@ -1,0 +1,89 @@
+"""From a destination as a job names it to a sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from headwater.bridge.sink import Sink
+from headwater.bridge.vdk.job import Job
+from headwater.bridge.vdk.mapping import Map
+from headwater.bridge.vdk.own import OwnIngester, StatelessSink
+from headwater.bridge.vdk.sink import IngestionSink, JobInputSink
+
+OWN_BATCH_BYTES = 8 * 2**20
+DEFAULT_BATCH_BYTES = 500 * 1024
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where records go.
+
+    :ivar id: the job's name for it.
+    :ivar method: an ingestion method, or None for the default.
+    :ivar target: for the method, or None for the default.
+    :ivar table: of every record, whatever a payload says.
+    :ivar collection_id: for the method; the job's where it is None.
+    """
+
+    id: str
+    method: str | None = None
+    target: str | None = None
+    table: str | None = None
+    collection_id: str | None = None
+    map_function: Map | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A destination whose method was found.
+
+    :ivar make: makes a sink for one sync; given the source's id.
+    :ivar keeps_states: its sinks keep the states themselves.
+    :ivar batch_bytes: JSON bytes of one batch.
+    """
+
+    make: Callable[[str], Sink]
+    keeps_states: bool
+    batch_bytes: int
+
+    def sink(self, source: str, *, states: bool = True) -> Sink:
+        """A sink for one sync.
+
+        :param states: False has states kept elsewhere, also where the sink could.
+        """
+        made = self.make(source)
+        return made if states or not self.keeps_states else StatelessSink(made)
+
+
+class Destinations:
+    """The destinations of one job.
+
+    :param job: None where ``job_input`` is a mock; then everything is sent for ingestion through it.
+    """
+
+    def __init__(self, job_input: Any, job: Job | None) -> None:
+        self._job_input = job_input
+        self._job = job
+
+    def resolved(self, destination: Destination) -> Resolved:
+        """Find the method.
+
+        :raises DefinitionError: when there is none of that name, or it lacks what it needs.
+        """
+        job = self._job
+        if job is None:
+            to = (destination.method, destination.target, destination.collection_id)
+            return Resolved(lambda _: JobInputSink(self._job_input, *to), False, DEFAULT_BATCH_BYTES)
+        method = job.method(destination.method)
+        target = job.target(destination.target)
+        ingester = job.ingester(method)
+        if isinstance(ingester, OwnIngester):
+            own = ingester.kind
+            path = own.target(target)
+            return Resolved(lambda source: own.sink(path, source), own.keeps_states, OWN_BATCH_BYTES)
+        size = job.setting("INGESTER_PAYLOAD_SIZE_BYTES_THRESHOLD") or DEFAULT_BATCH_BYTES
+        return Resolved(
+            lambda _: IngestionSink(job, method, target, destination.collection_id), False, int(size)
+        )

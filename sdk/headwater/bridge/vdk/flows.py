@@ -1,0 +1,247 @@
+"""The engine of :mod:`data_flow` and :mod:`ingester`: from a source and a destination to a running sync."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from vdk.plugin.data_sources.data_source import IDataSource  # type: ignore[import-untyped]
+
+from headwater.bridge.sink import Sink
+from headwater.bridge.sync import sync
+from headwater.bridge.vdk.definitions import StreamDefinition
+from headwater.bridge.vdk.destinations import Destination, Destinations
+from headwater.bridge.vdk.errors import DefinitionError
+from headwater.bridge.vdk.job import job_of
+from headwater.bridge.vdk.mapping import MappedSource, RoutedSink
+from headwater.bridge.vdk.readable import SourceState, StreamReadable, configured
+from headwater.bridge.vdk.runs import RETRY_SECONDS, Attempt, ErrorCallback, Errors, Runs, failures
+from headwater.bridge.vdk.states import PropertiesStates, states_of
+from headwater.config import secrets_in
+from headwater.protocol.catalog import Catalog, ConfiguredCatalog
+
+if TYPE_CHECKING:
+    from headwater.source import Source
+
+log = logging.getLogger(__name__)
+
+Streams = Mapping[str, StreamDefinition] | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a source is read, and how it lands.
+
+    :ivar streams: by name; all where it is None.
+    :ivar sync_mode: for every stream that does not say otherwise.
+    :ivar mode: likewise.
+    """
+
+    streams: Streams = None
+    sync_mode: str | None = None
+    mode: str | None = None
+
+    def of(self, name: str) -> StreamDefinition:
+        """What holds for one stream."""
+        own = (self.streams or {}).get(name) or StreamDefinition()
+        return StreamDefinition(
+            own.columns, own.sync_mode or self.sync_mode, own.mode or self.mode or "append"
+        )
+
+
+class Flows:
+    """The flows of one job.
+
+    :param job_input: the step's ``job_input``, or a stand-in that has ``send_object_for_ingestion``.
+    :param retry_seconds: see :class:`~headwater.bridge.vdk.runs.Runs`.
+    """
+
+    def __init__(self, job_input: Any, *, retry_seconds: float = RETRY_SECONDS) -> None:
+        self.states = states_of(job_input)
+        self.runs = Runs(self.states, retry_seconds=retry_seconds)
+        self.destinations = Destinations(job_input, job_of(job_input))
+
+    def connector(
+        self,
+        id_: str,
+        connector: type[Source],
+        config: Mapping[str, Any],
+        destination: Destination,
+        selection: Selection,
+        callback: ErrorCallback | None = None,
+    ) -> None:
+        """Start a sync of a connector's streams.
+
+        :param id_: the source's id.
+        :raises ConfigError: for a wrong setting, before anything runs.
+        :raises DefinitionError: for a wrong destination, likewise.
+        """
+        connector.from_config(config)
+        resolved = self.destinations.resolved(destination)
+        store = None
+        if not resolved.keeps_states:
+            store = PropertiesStates(self.states, self.states.claim(id_, destination.id))
+
+        def attempt(names: Collection[str] | None) -> Errors:
+            try:
+                source: Any = connector.from_config(config)
+                catalog = chosen(source.discover(), selection, names)
+                sink: Sink = resolved.sink(id_)
+                if destination.map_function is not None:
+                    source = MappedSource(source, destination.map_function)
+                    sink = RoutedSink([sink])
+                sync(
+                    self.runs.stoppable(source),
+                    catalog,
+                    sink,
+                    store,
+                    batch_bytes=resolved.batch_bytes,
+                    flush_seconds=FLUSH_SECONDS,
+                    control=_config_changed(id_),
+                )
+            except Exception as error:  # noqa: BLE001 - told at the end of the job, with the other streams'
+                return failures(error, id_)
+            return {}
+
+        secrets = secrets_in(config, connector.spec().raw["connectionSpecification"])
+        self.runs.start(id_, attempt, callback=callback, secrets=list(secrets))
+
+    def data_source(
+        self,
+        id_: str,
+        source: IDataSource,
+        destinations: Sequence[Destination],
+        selection: Selection,
+        callback: ErrorCallback | None = None,
+        *,
+        key: str | None = None,
+        secrets: Collection[str] = (),
+    ) -> None:
+        """Connect a VDK data source, and start a sync of each of its streams.
+
+        :param source: configured, not yet connected.
+        :param destinations: every record goes to each, and a state counts when all have its records.
+        :param key: of its states; claimed for the first destination where it is None.
+        :raises DefinitionError: for a wrong destination or an unknown stream, before anything runs.
+        """
+        resolved = [self.destinations.resolved(one) for one in destinations]
+        key = key or self.states.claim(id_, destinations[0].id)
+        fresh = selection.sync_mode == "full_refresh"
+        state = SourceState(self.states, key, fresh)
+        source.connect(state)
+        routes = [(one.map_function, one.table) for one in destinations]
+        streams = [
+            stream
+            for stream in source.streams()
+            if selection.streams is None or stream.name() in selection.streams
+        ]
+        names = [stream.name() for stream in streams]
+        if missing := [name for name in selection.streams or () if name not in names]:
+            there = ", ".join(str(stream.name()) for stream in source.streams())
+            raise DefinitionError(
+                f"The source {id_!r} has no stream {', '.join(map(repr, missing))}. It has: {there or 'none'}."
+            )
+        size = min(one.batch_bytes for one in resolved)
+        left = _Countdown(len(streams), state.keep)
+        for stream in streams:
+            said = selection.of(stream.name())
+            readable = StreamReadable(id_, stream, routes, said.columns)
+            catalog = configured(readable, fresh, said.mode)
+            store = PropertiesStates(self.states, key, bare=True)
+            sinks = [one.sink(id_, states=False) for one in resolved]
+            self.runs.start(
+                id_,
+                self._one(readable, catalog, RoutedSink(sinks), store, size),
+                callback=callback,
+                stream=stream,
+                secrets=secrets,
+                done=left,
+            )
+
+    def _one(
+        self,
+        source: StreamReadable,
+        catalog: ConfiguredCatalog,
+        sink: Sink,
+        store: PropertiesStates,
+        batch_bytes: int,
+    ) -> Attempt:
+        name = str(catalog.streams[0].descriptor)
+
+        def attempt(names: Collection[str] | None) -> Errors:
+            try:
+                sync(
+                    self.runs.stoppable(source),
+                    catalog,
+                    sink,
+                    store,
+                    batch_bytes=batch_bytes,
+                    flush_seconds=FLUSH_SECONDS,
+                )
+            except Exception as error:  # noqa: BLE001 - told at the end of the job, with the other streams'
+                return {name: next(iter(failures(error, name).values()))}
+            return {}
+
+        return attempt
+
+
+FLUSH_SECONDS = 5.0
+"""How long a record waits for its batch to fill."""
+
+
+def chosen(catalog: Catalog, selection: Selection, only: Collection[str] | None) -> ConfiguredCatalog:
+    """The streams of a flow, as it wants them.
+
+    :param only: full names of the streams to read again; None for all.
+    :raises ConfigError: for a stream or a column that is not there; it lists those that are.
+    :raises DefinitionError: for incremental where a stream can't.
+    """
+    streams = []
+    for found in catalog.configured(selection.streams).streams:
+        stream = found
+        said = selection.of(stream.stream.name)
+        if only is not None and str(stream.descriptor) not in only:
+            continue
+        if said.sync_mode == "incremental" and "incremental" not in stream.stream.supported_sync_modes:
+            raise DefinitionError(
+                f"Stream {stream.stream.name!r} can't be read incrementally; it can: "
+                f"{', '.join(stream.stream.supported_sync_modes)}.",
+                stream=stream.stream.name,
+            )
+        if said.sync_mode == "full_refresh" or (said.sync_mode is None and said.mode == "overwrite"):
+            stream = replace(stream, sync_mode="full_refresh")
+        stream = replace(stream, destination_sync_mode=said.mode)  # type: ignore[arg-type]
+        streams.append(stream if said.columns is None else stream.with_columns(said.columns))
+    return ConfiguredCatalog(tuple(streams))
+
+
+class _Countdown:
+    """Calls something once the last of several syncs ended, unless one of them failed."""
+
+    def __init__(self, number: int, then: Callable[[], None]) -> None:
+        self._left = number
+        self._well = True
+        self._then = then
+        self._lock = threading.Lock()
+
+    def __call__(self, well: bool) -> None:
+        with self._lock:
+            self._left -= 1
+            self._well = self._well and well
+            last = self._left == 0
+        if last and self._well:
+            self._then()
+
+
+def _config_changed(id_: str) -> Callable[[Mapping[str, Any]], None]:
+    def told(config: Mapping[str, Any]) -> None:
+        log.warning(
+            "Source %r changed its own config (a refreshed token, say). A data job can't keep it: "
+            "put the new values into the job's secrets.",
+            id_,
+        )
+
+    return told

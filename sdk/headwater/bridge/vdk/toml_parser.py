@@ -1,0 +1,118 @@
+"""Flows from a TOML file, in the form that VDK's data-sources plugin documents, and a little more.
+
+::
+
+    [sources.hub]                       # the id is the job's own
+    name = "github"
+    config = { repositories = ["vmware/versatile-data-kit"] }
+
+    [destinations.db]
+    method = "headwater-sqlite"
+    target = "hub.db"
+
+    [[flows]]
+    from = "hub"
+    to = "db"
+    mode = "append_dedup"               # from here on: not in VDK
+    [flows.streams.issues]
+    columns = ["number", "title"]
+    [flows.streams.commits]
+
+``streams = ["issues", "commits"]`` says the same where a stream needs nothing of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from headwater.bridge.vdk.definitions import (
+    DataFlowMappingDefinition,
+    Definitions,
+    DestinationDefinition,
+    SourceDefinition,
+)
+from headwater.bridge.vdk.errors import DefinitionError
+
+tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+_FLOW = ("from", "to", "streams", "sync_mode", "mode")
+
+
+def load_config(file_path: str | os.PathLike[str]) -> Definitions:
+    """The definitions in a TOML file.
+
+    :raises DefinitionError: when the file can't be read or is wrong; it names the file and the place.
+    """
+    try:
+        with open(file_path, "rb") as file:
+            data = tomllib.load(file)
+    except OSError as error:
+        raise DefinitionError(f"{os.fspath(file_path)} can't be read: {error.strerror}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise DefinitionError(f"{os.fspath(file_path)} is not TOML: {error}.") from None
+    return definitions_from_dict(data)
+
+
+def definitions_from_dict(data: Mapping[str, Any]) -> Definitions:
+    """The definitions in what a TOML file parses to.
+
+    :raises DefinitionError: (a ValueError, as in VDK) when a flow names an id that is not defined, listing
+        those that are, or when an entry has something missing, wrong or unknown.
+    """
+    sources = {
+        id_: SourceDefinition(id=id_, **_entry(value, f"[sources.{id_}]", ("name",), ("config",)))
+        for id_, value in _section(data, "sources").items()
+    }
+    destinations = {
+        id_: DestinationDefinition(id=id_, **_entry(value, f"[destinations.{id_}]", (), ("method", "target")))
+        for id_, value in _section(data, "destinations").items()
+    }
+    flows = []
+    for number, flow in enumerate(data.get("flows", []), start=1):
+        where = f"flow {number}"
+        _entry(flow, where, ("from", "to"), _FLOW[2:])
+        flows.append(
+            DataFlowMappingDefinition(
+                from_source=_defined(sources, flow["from"], "source", where),
+                to_destination=_defined(destinations, flow["to"], "destination", where),
+                streams=flow.get("streams"),
+                sync_mode=flow.get("sync_mode"),
+                mode=flow.get("mode"),
+            )
+        )
+    return Definitions(sources=sources, destinations=destinations, flows=flows)
+
+
+def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = data.get(name, {})
+    if not isinstance(section, Mapping):
+        raise DefinitionError(f"`{name}` must be made of tables such as [{name}.ID].")
+    return section
+
+
+def _entry(value: Any, where: str, needed: Iterable[str], optional: Iterable[str]) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise DefinitionError(f"{where} must be a table.")
+    missing = [name for name in needed if name not in value]
+    unknown = [name for name in value if name not in (*needed, *optional)]
+    if missing:
+        raise DefinitionError(f"{where} has no {', '.join(map(repr, missing))}.")
+    if unknown:
+        raise DefinitionError(
+            f"{where} has {', '.join(map(repr, unknown))}, which is not known here. "
+            f"It takes: {', '.join((*needed, *optional))}."
+        )
+    return dict(value)
+
+
+def _defined(known: Mapping[str, Any], id_: Any, kind: str, where: str) -> Any:
+    if id_ not in known:
+        raise DefinitionError(
+            f"The {kind} {id_!r} of {where} is not defined. Add a table [{kind}s.{id_}]. "
+            f"Defined are: {', '.join(known) or 'none'}."
+        )
+    return known[id_]
