@@ -236,7 +236,7 @@ class Landing:
         released, self._released = list(self._released.values()), {}
         try:
             self.store.store(released)
-        except StateError:
+        except BridgeError:
             self._failed = True
             raise
         except Exception as error:

@@ -1,1 +1,43 @@
-"""Headwater's own destinations."""
+"""Headwater's own destinations, and how a URL names one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from headwater.bridge.sink import Sink
+from headwater.errors import FlowError
+
+FORMS = "sqlite:///FILE, jsonl:///FOLDER, memory://"
+
+
+def open_sink(url: str, *, flow: str = "default", base: str | os.PathLike[str] = "") -> Sink:
+    """The destination that a URL names, not opened yet: ``sqlite:///FILE``, ``jsonl:///FOLDER``, ``memory://``.
+
+    As in SQLAlchemy, three slashes lead to a relative path and four to an absolute one.
+
+    :param flow: the name under which a destination with states of its own keeps them.
+    :param base: the folder that relative paths start from; default: the current one.
+    :raises FlowError: for any other URL.
+    """
+    scheme, found, rest = url.partition("://")
+    if scheme == "memory" and found:
+        from headwater.bridge.sinks.memory import MemorySink
+
+        return MemorySink()
+    if scheme not in ("sqlite", "jsonl") or not rest.startswith("/") or not rest[1:]:
+        raise FlowError(f"{_redacted(url)!r} names no destination of Headwater. Known are: {FORMS}.")
+    path = Path(base) / rest[1:]
+    if scheme == "jsonl":
+        from headwater.bridge.sinks.jsonl import JsonlSink
+
+        return JsonlSink(path)
+    from headwater.bridge.sinks.sqlite import SqliteSink
+
+    return SqliteSink(path, flow)
+
+
+def _redacted(url: str) -> str:
+    """A URL of another kind may have a password in it: only its beginning is shown."""
+    scheme, found, _ = url.partition("://")
+    return f"{scheme}://…" if found else url

@@ -1,0 +1,140 @@
+"""JSON Lines files: one a stream, each record a line, as the source wrote it."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from headwater.bridge.sink import Batch
+from headwater.errors import DestinationError
+from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
+from headwater.protocol.messages import State, StreamDescriptor
+
+_NEW = ".new"
+
+
+class JsonlSink:
+    """Appends each stream to ``FOLDER/STREAM.jsonl`` (``NAMESPACE__STREAM.jsonl``).
+
+    A batch is on disk when it is acknowledged. At least once: after a crash, what no state covers is read and
+    written again. A line that a crash cut is removed at the next start. Overwrite writes aside and takes the
+    old file's place when the stream is complete.
+
+    :param folder: made if missing.
+    """
+
+    modes: frozenset[DestinationSyncMode] = frozenset({"append", "overwrite"})
+    states = None
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._files: dict[StreamDescriptor, Path] = {}
+
+    def open(self, catalog: ConfiguredCatalog) -> None:
+        """Make the folder, and mend files that a crash left with a cut line."""
+        self._files = _file_names(self.folder, catalog)
+        with _explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        for stream in catalog.streams:
+            path = self._files[stream.descriptor]
+            with _explained(path):
+                if stream.destination_sync_mode == "overwrite":
+                    path = _aside(path)
+                    path.unlink(missing_ok=True)
+                _mend(path)
+        with _explained(self.folder):
+            _sync_folder(self.folder)
+
+    def write(self, batch: Batch, covered: Sequence[State]) -> None:
+        """Append the records and sync the file; on failure the file is as before."""
+        path = self._files[batch.stream.descriptor]
+        if batch.stream.destination_sync_mode == "overwrite":
+            path = _aside(path)
+        with _explained(path), open(path, "ab") as file:
+            before = file.tell()
+            try:
+                for part in batch.parts:
+                    file.write(b"\n".join(part.data) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                os.ftruncate(file.fileno(), before)
+                raise
+
+    def complete(self, stream: ConfiguredStream, covered: Sequence[State]) -> None:
+        """Let what overwrote take the old file's place."""
+        if stream.destination_sync_mode != "overwrite":
+            return
+        path = self._files[stream.descriptor]
+        with _explained(path):
+            os.replace(_aside(path), path)
+            _sync_folder(self.folder)
+
+    def close(self) -> None:
+        """Remove what an unfinished overwrite left."""
+        for path in self._files.values():
+            _aside(path).unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(path.name + _NEW)
+
+
+def _file_names(folder: Path, catalog: ConfiguredCatalog) -> dict[StreamDescriptor, Path]:
+    """A file for every stream, on any file system; names that it can't tell apart get a checksum."""
+    files: dict[StreamDescriptor, Path] = {}
+    plain = {s.descriptor: _plain(s.descriptor) for s in catalog.streams}
+    for descriptor, (name, changed) in plain.items():
+        full = f"{descriptor.namespace or ''}\0{descriptor.name}"
+        twins = [d for d, (other, _) in plain.items() if other.lower() == name.lower() and d != descriptor]
+        if changed or twins or name != name.lower():
+            name = f"{name}_{zlib.crc32(full.encode('utf-8', 'surrogatepass')):08x}"
+        files[descriptor] = folder / f"{name}.jsonl"
+    return files
+
+
+def _plain(stream: StreamDescriptor) -> tuple[str, bool]:
+    wished = f"{stream.namespace}__{stream.name}" if stream.namespace else stream.name
+    name = "".join(c if c.isalnum() or c in "-_. " else "_" for c in wished)[:150].strip(". ") or "_"
+    return name, name != wished
+
+
+def _mend(path: Path) -> None:
+    """Remove a last line without its end; make the file where there is none."""
+    with open(path, "ab+") as file:
+        end = at = file.tell()
+        while at > 0:
+            start = max(0, at - 65536)
+            file.seek(start)
+            newline = file.read(at - start).rfind(b"\n")
+            if newline >= 0:
+                at = start + newline + 1
+                break
+            at = start
+        if at < end:
+            file.truncate(at)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DestinationError(
+            f"{path} can't be written ({error.strerror or error}). Make room, or grant access, and run again."
+        ) from error
