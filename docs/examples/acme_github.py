@@ -8,24 +8,23 @@ from source_github.streams import Issues
 
 
 class AcmeConfig(GithubConfig):
-    team_label: Annotated[str, Setting("Team label", "Begins the labels that name a team.", min_length=1)]
+    team_label: Annotated[str, Setting("Team label", min_length=1)]
 
 
 class AcmeIssues(Issues):
     def parse(self, response, slice):
+        wanted = self.source.config.team_label
         for record in super().parse(response, slice):
-            names = (label["name"] for label in record["labels"])
-            prefix = self.source.config.team_label
-            yield {**record, "team": next((name for name in names if name.startswith(prefix)), None)}
+            teams = (label["name"] for label in record["labels"] if label["name"].startswith(wanted))
+            yield {**record, "team": next(teams, None)}
 
 
 class ReleaseAssets(GithubStream):
     name, path, cursor = "release_assets", "repos/{repository}/releases", Cursor("updated_at")
-    schema = {"properties": {"id": {"type": "integer"}, "updated_at": {"type": "string"}}}
 
     def parse(self, response, slice):
         for release in super().parse(response, slice):
-            yield from ({**asset, "release": release["tag_name"]} for asset in release["assets"])
+            yield from ({**asset, "release": release["id"]} for asset in release["assets"])
 
 
 class AcmeGithub(GithubSource):
