@@ -1,14 +1,12 @@
 """B extends A: Acme's GitHub is GitHub with one more setting, one stream refined and one more."""
 
-from typing import Annotated
-
-from headwater import Cursor, Setting
+from headwater import Cursor
 from source_github import GithubConfig, GithubSource, GithubStream
 from source_github.streams import Issues
 
 
 class AcmeConfig(GithubConfig):
-    team_label: Annotated[str, Setting("Team label", min_length=1)]
+    team_label: str  # the beginning of the labels that name a team
 
 
 class AcmeIssues(Issues):
@@ -21,6 +19,7 @@ class AcmeIssues(Issues):
 
 class ReleaseAssets(GithubStream):
     name, path, cursor = "release_assets", "repos/{repository}/releases", Cursor("updated_at")
+    schema = {"properties": {"id": {"type": "integer"}, "updated_at": {"type": "string"}}}
 
     def parse(self, response, slice):
         for release in super().parse(response, slice):
