@@ -1,6 +1,6 @@
 """The API that the benchmark reads: a process of its own, that costs as little as may be.
 
-``GET /TOTAL/items?page=1&per_page=1000&since=...`` gives a page of TOTAL records, ascending by ``updated_at``,
+``GET /TOTAL/items?page=1&per_page=1000&since=...`` gives a page of TOTAL records by ascending ``updated_at``,
 and ``Link: <...>; rel="next"`` while there are more. ``python -m tests.benchmarks.server`` prints its URL and
 serves until its standard input ends.
 """

@@ -10,6 +10,9 @@ from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import CheckpointMixin
 from airbyte_cdk.sources.streams.http import HttpStream
 
+# The CDK asks for the schema once a record.
+_SCHEMA = json.loads(Path(__file__).with_name("items.json").read_text(encoding="utf-8"))
+
 
 class Items(HttpStream):
     """Every record, each time."""
@@ -29,7 +32,7 @@ class Items(HttpStream):
         return "items"
 
     def get_json_schema(self):
-        return json.loads(Path(__file__).with_name("items.json").read_text())
+        return _SCHEMA
 
     def request_params(self, stream_state, stream_slice=None, next_page_token=None):
         if next_page_token:
@@ -43,7 +46,7 @@ class Items(HttpStream):
         return dict(pair.split("=") for pair in url.partition("?")[2].split("&"))
 
     def parse_response(self, response, **kwargs):
-        yield from response.json()
+        return response.json()
 
 
 class Changes(Items, CheckpointMixin):
