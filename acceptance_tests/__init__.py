@@ -1,0 +1,1 @@
+"""Connectors as processes: what they write over time, killed, resumed and compared with the truth."""
