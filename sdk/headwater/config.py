@@ -23,11 +23,19 @@ import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 from headwater.errors import ConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:  # in typing since Python 3.11, and only type checkers look at it
+
+    def dataclass_transform(**_: object) -> Any:
+        return lambda cls: cls
+
 
 MASK = "****"
 C = TypeVar("C", bound="Config")
@@ -109,6 +117,7 @@ class Setting:
         return {**schema, **{name: value for name, value in said.items() if value is not None}}
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class _ConfigMeta(msgspec.StructMeta):
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
         # msgspec wants both options said for each subclass anew
