@@ -9,7 +9,7 @@ from typing import Any
 from headwater.bridge.sink import Sink
 from headwater.bridge.vdk.job import Job
 from headwater.bridge.vdk.mapping import Map
-from headwater.bridge.vdk.own import OwnIngester, StatelessSink
+from headwater.bridge.vdk.own import OwnIngester
 from headwater.bridge.vdk.sink import IngestionSink, JobInputSink
 
 OWN_BATCH_BYTES = 8 * 2**20
@@ -39,22 +39,17 @@ class Destination:
 class Resolved:
     """A destination whose method was found.
 
-    :ivar make: makes a sink for one sync; given the source's id.
+    :ivar sink: makes a sink for one sync. One that keeps states keeps them under the name that it is given (a
+        source's id; with the stream, where the source's streams are synced one by one) and the job's.
+    :ivar own: it is one of Headwater's sinks.
     :ivar keeps_states: its sinks keep the states themselves.
     :ivar batch_bytes: JSON bytes of one batch.
     """
 
-    make: Callable[[str], Sink]
+    sink: Callable[[str], Sink]
+    own: bool
     keeps_states: bool
     batch_bytes: int
-
-    def sink(self, source: str, *, states: bool = True) -> Sink:
-        """A sink for one sync.
-
-        :param states: False has states kept elsewhere, also where the sink could.
-        """
-        made = self.make(source)
-        return made if states or not self.keeps_states else StatelessSink(made)
 
 
 class Destinations:
@@ -75,15 +70,18 @@ class Destinations:
         job = self._job
         if job is None:
             to = (destination.method, destination.target, destination.collection_id)
-            return Resolved(lambda _: JobInputSink(self._job_input, *to), False, DEFAULT_BATCH_BYTES)
+            return Resolved(lambda _: JobInputSink(self._job_input, *to), False, False, DEFAULT_BATCH_BYTES)
         method = job.method(destination.method)
         target = job.target(destination.target)
         ingester = job.ingester(method)
         if isinstance(ingester, OwnIngester):
             own = ingester.kind
             path = own.target(target)
-            return Resolved(lambda source: own.sink(path, source), own.keeps_states, OWN_BATCH_BYTES)
+            # Two jobs may name a source alike and share a file: the flow's name holds the job's.
+            return Resolved(
+                lambda flow: own.sink(path, f"{job.name}/{flow}"), True, own.keeps_states, OWN_BATCH_BYTES
+            )
         size = job.setting("INGESTER_PAYLOAD_SIZE_BYTES_THRESHOLD") or DEFAULT_BATCH_BYTES
         return Resolved(
-            lambda _: IngestionSink(job, method, target, destination.collection_id), False, int(size)
+            lambda _: IngestionSink(job, method, target, destination.collection_id), False, False, int(size)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from vdk.plugin.data_sources.data_source import IDataSource  # type: ignore[impo
 from headwater.bridge.sink import Sink
 from headwater.bridge.sync import sync
 from headwater.bridge.vdk.definitions import StreamDefinition
-from headwater.bridge.vdk.destinations import Destination, Destinations
+from headwater.bridge.vdk.destinations import Destination, Destinations, Resolved
 from headwater.bridge.vdk.errors import DefinitionError
 from headwater.bridge.vdk.job import job_of
 from headwater.bridge.vdk.mapping import MappedSource, RoutedSink
@@ -92,7 +93,7 @@ class Flows:
                 sink: Sink = resolved.sink(id_)
                 if destination.map_function is not None:
                     source = MappedSource(source, destination.map_function)
-                    sink = RoutedSink([sink])
+                    sink = RoutedSink([sink], _elsewhere(resolved, id_))
                 sync(
                     self.runs.stoppable(source),
                     catalog,
@@ -128,9 +129,15 @@ class Flows:
         :raises DefinitionError: for a wrong destination or an unknown stream, before anything runs.
         """
         resolved = [self.destinations.resolved(one) for one in destinations]
+        inside = any(one.keeps_states for one in resolved)
+        if inside and len(resolved) > 1:
+            raise DefinitionError(
+                f"The source {id_!r} has several destinations, and one keeps the states itself: give each "
+                "destination a flow of its own."
+            )
         key = key or self.states.claim(id_, destinations[0].id)
         fresh = selection.sync_mode == "full_refresh"
-        state = SourceState(self.states, key, fresh)
+        state = SourceState(self.states, key, fresh, _kept_inside(resolved[0], id_) if inside else None)
         source.connect(state)
         routes = [(one.map_function, one.table) for one in destinations]
         streams = [
@@ -142,43 +149,38 @@ class Flows:
         if missing := [name for name in selection.streams or () if name not in names]:
             there = ", ".join(str(stream.name()) for stream in source.streams())
             raise DefinitionError(
-                f"The source {id_!r} has no stream {', '.join(map(repr, missing))}. It has: {there or 'none'}."
+                f"The source {id_!r} has no stream {', '.join(map(repr, missing))}. "
+                f"It has: {there or 'none'}."
             )
-        size = min(one.batch_bytes for one in resolved)
         left = _Countdown(len(streams), state.keep)
         for stream in streams:
             said = selection.of(stream.name())
             readable = StreamReadable(id_, stream, routes, said.columns)
-            catalog = configured(readable, fresh, said.mode)
-            store = PropertiesStates(self.states, key, bare=True)
-            sinks = [one.sink(id_, states=False) for one in resolved]
-            self.runs.start(
-                id_,
-                self._one(readable, catalog, RoutedSink(sinks), store, size),
-                callback=callback,
-                stream=stream,
-                secrets=secrets,
-                done=left,
-            )
+            attempt = self._one(id_, readable, configured(readable, fresh, said.mode), resolved, key)
+            self.runs.start(id_, attempt, callback=callback, stream=stream, secrets=secrets, done=left)
 
     def _one(
         self,
+        id_: str,
         source: StreamReadable,
         catalog: ConfiguredCatalog,
-        sink: Sink,
-        store: PropertiesStates,
-        batch_bytes: int,
+        destinations: Sequence[Resolved],
+        key: str,
     ) -> Attempt:
+        """The sync of one stream of a VDK data source."""
         name = str(catalog.streams[0].descriptor)
+        flow = _flow_of(id_, name)
+        store = PropertiesStates(self.states, key, bare=True)
 
         def attempt(names: Collection[str] | None) -> Errors:
             try:
+                sinks = [one.sink(flow) for one in destinations]
                 sync(
                     self.runs.stoppable(source),
                     catalog,
-                    sink,
+                    RoutedSink(sinks, _elsewhere(destinations[0], flow)),
                     store,
-                    batch_bytes=batch_bytes,
+                    batch_bytes=min(one.batch_bytes for one in destinations),
                     flush_seconds=FLUSH_SECONDS,
                 )
             except Exception as error:  # noqa: BLE001 - told at the end of the job, with the other streams'
@@ -234,6 +236,30 @@ class _Countdown:
             last = self._left == 0
         if last and self._well:
             self._then()
+
+
+def _elsewhere(destination: Resolved, flow: str) -> Callable[[str], Sink] | None:
+    """How records get into another table of one of Headwater's own sinks; the others take any table."""
+    if not destination.own:
+        return None
+    return lambda table: destination.sink(f"{flow} -> {table}")
+
+
+def _flow_of(source: str, stream: str) -> str:
+    """The name of one stream's states where a destination keeps them."""
+    return f"{source}/{stream}"
+
+
+def _kept_inside(destination: Resolved, source: str) -> Callable[[str], Mapping[str, Any] | None]:
+    """Reads the states of a VDK data source's streams from the destination."""
+
+    def read(stream: str) -> Mapping[str, Any] | None:
+        with closing(destination.sink(_flow_of(source, stream))) as sink:
+            sink.open(ConfiguredCatalog())
+            found = sink.states.load() if sink.states is not None else []
+        return found[0].stream_state if found else None
+
+    return read
 
 
 def _config_changed(id_: str) -> Callable[[Mapping[str, Any]], None]:

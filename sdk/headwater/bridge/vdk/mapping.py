@@ -7,6 +7,8 @@ table travel inside the record, under a name that no source uses, and are taken 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -15,6 +17,7 @@ from vdk.plugin.data_sources.data_source import DataSourcePayload  # type: ignor
 from headwater.bridge.sink import Batch, Sink
 from headwater.bridge.states.store import StateStore
 from headwater.bridge.vdk.errors import classified
+from headwater.bridge.vdk.own import append
 from headwater.errors import FlowError
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
 from headwater.protocol.messages import Change, Message, Records, State, StreamDescriptor
@@ -108,12 +111,13 @@ class RoutedSink:
 
     :param sinks: where a record says nothing, it goes to the first. Where there is one that keeps states,
         those are used; several keep none together, since a state is safe once all of them have the records.
+    :param elsewhere: makes a sink for a table that is no stream's, where the sinks' tables are those of their
+        streams. Such records are landed before the others, in a transaction of their own: at least once.
     """
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
+    def __init__(self, sinks: Sequence[Sink], elsewhere: Callable[[str], Sink] | None = None) -> None:
         self._sinks = sinks
-        self._catalog = ConfiguredCatalog()
-        self._tables: dict[tuple[int, str], Sink] = {}
+        self._elsewhere = elsewhere
 
     @property
     def modes(self) -> frozenset[DestinationSyncMode]:
@@ -143,17 +147,27 @@ class RoutedSink:
             post = getattr(sink, "post", None)
             if post is not None:
                 post(batch.stream, table or batch.stream.stream.name, rows)
-            elif table is None:
+            elif table in (None, batch.stream.stream.name):
                 sink.write(_batch(batch.stream, rows, at), ())
             else:
-                raise FlowError(
-                    f"Stream {str(batch.stream.descriptor)!r}: a record wants to go to the table {table!r}; "
-                    "this method's tables are those of its streams.",
-                    stream=str(batch.stream.descriptor),
-                )
+                self._append(str(table), batch.stream, rows)
         # Last, so that the states are committed after everything they cover.
         if own or covered:
             self._sinks[0].write(_batch(batch.stream, own, at), covered)
+
+    def _append(self, table: str, stream: ConfiguredStream, rows: list[Row]) -> None:
+        name = str(stream.descriptor)
+        if self._elsewhere is None or stream.destination_sync_mode.startswith("overwrite"):
+            raise FlowError(
+                f"Stream {name!r}: a record wants to go to the table {table!r}; with this method and mode it "
+                "can only go to its stream's.",
+                stream=name,
+            )
+        other = replace(
+            stream, stream=replace(stream.stream, name=table, namespace=None), sync_mode="incremental"
+        )
+        with closing(self._elsewhere(table)) as sink:
+            append(sink, other, _batch(other, rows, None).parts[0])
 
     def complete(self, stream: ConfiguredStream, covered: Sequence[State]) -> None:
         """See ``Sink``."""

@@ -7,7 +7,7 @@ everything else in a job (``send_object_for_ingestion``) it is an ``IIngesterPlu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -17,18 +17,21 @@ from vdk.api.plugin.plugin_input import IIngesterPlugin  # type: ignore[import-u
 from headwater.bridge.sink import Batch, Sink
 from headwater.bridge.vdk.errors import DefinitionError
 from headwater.errors import DestinationError
-from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
-from headwater.protocol.messages import Records, State
+from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
+from headwater.protocol.messages import Records
 from headwater.protocol.values import encode_rows
 
 
-def _sqlite(target: str, source: str) -> Sink:
+_APPENDING = threading.Lock()
+
+
+def _sqlite(target: str, flow: str) -> Sink:
     from headwater.bridge.sinks.sqlite import SqliteSink
 
-    return SqliteSink(target)
+    return SqliteSink(target, flow)
 
 
-def _jsonl(target: str, source: str) -> Sink:
+def _jsonl(target: str, flow: str) -> Sink:
     from headwater.bridge.sinks.jsonl import JsonlSink
 
     return JsonlSink(target)
@@ -41,7 +44,7 @@ class Kind:
     :ivar method: its name as an ingestion method.
     :ivar what: what a target is, for the message when there is none.
     :ivar keeps_states: it keeps the states in the destination itself.
-    :ivar sink: makes one for a target; the source's id tells the states of several flows apart.
+    :ivar sink: makes one for a target; the flow's name tells the states of several flows apart.
     """
 
     method: str
@@ -76,7 +79,6 @@ class OwnIngester(IIngesterPlugin):  # type: ignore[misc]
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self._lock = threading.Lock()
 
     def ingest_payload(
         self,
@@ -93,44 +95,26 @@ class OwnIngester(IIngesterPlugin):  # type: ignore[misc]
         """
         if not destination_table:
             raise DestinationError(f"The method {self.kind.method!r} needs a destination table.")
-        stream = ConfiguredStream(CatalogStream(destination_table))
+        stream = ConfiguredStream(CatalogStream(destination_table), "incremental")
         data, changes = encode_rows(payload)
         records = Records(stream.descriptor, data, changes=changes)
         path = self.kind.target(target)
-        with self._lock, closing(self.kind.sink(path, "")) as sink:  # vdk-core posts from ten threads
-            sink.open(ConfiguredCatalog((stream,)))
-            sink.write(Batch(stream, [records], records.size), ())
+        # A flow of its own, named after the job, which is the first part of vdk-core's collection id.
+        flow = f"{(collection_id or '').split('|')[0]}/ingestion"
+        with closing(self.kind.sink(path, flow)) as sink:
+            append(sink, stream, records)
         return metadata
 
 
-class StatelessSink:
-    """A sink whose states are kept elsewhere (a ``Sink``)."""
+def append(sink: Sink, stream: ConfiguredStream, records: Records) -> None:
+    """Land records that no state covers, for good: what a crash cuts off is sent again by who sent it.
 
-    states = None
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-
-    @property
-    def modes(self) -> frozenset[DestinationSyncMode]:
-        """See ``Sink``."""
-        return self._sink.modes
-
-    def open(self, catalog: ConfiguredCatalog) -> None:
-        """See ``Sink``."""
-        self._sink.open(catalog)
-
-    def write(self, batch: Batch, covered: Sequence[State]) -> None:
-        """See ``Sink``."""
-        self._sink.write(batch, ())
-
-    def complete(self, stream: ConfiguredStream, covered: Sequence[State]) -> None:
-        """See ``Sink``."""
-        self._sink.complete(stream, ())
-
-    def close(self) -> None:
-        """See ``Sink``."""
-        self._sink.close()
+    :param sink: not opened yet.
+    """
+    with _APPENDING:  # vdk-core posts from ten threads, and flows that run side by side may share a table
+        sink.open(ConfiguredCatalog((stream,)))
+        sink.write(Batch(stream, [records], records.size), ())
+        sink.complete(stream, ())
 
 
 def own_factories() -> Mapping[str, Callable[[], OwnIngester]]:

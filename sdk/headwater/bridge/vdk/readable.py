@@ -119,16 +119,26 @@ class SourceState(IDataSourceState):  # type: ignore[misc]
 
     :param key: the source's key in the states of the job.
     :param fresh: start as if there were no states.
+    :param stream: gives a stream's state from elsewhere: from the destination, where that keeps them.
     """
 
-    def __init__(self, job: JobStates, key: str, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        job: JobStates,
+        key: str,
+        fresh: bool = False,
+        stream: Callable[[str], Mapping[str, Any] | None] | None = None,
+    ) -> None:
         self._job = job
         self._key = key
         self._fresh = fresh
+        self._stream = stream
         self._mine: dict[str, dict[str, Any]] = {"streams": {}, "others": {}}
 
     def read_stream(self, stream_name: str) -> dict[str, Any]:
         """A stream's state; empty when there is none."""
+        if self._stream is not None and not self._fresh and stream_name not in self._mine["streams"]:
+            return dict(self._stream(stream_name) or {})
         return self._read("streams", stream_name)
 
     def read_others(self, key: str) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""Definitions from TOML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bridge.vdk.conftest import NEEDS_VDK
+
+pytest.importorskip("vdk.plugin.data_sources", reason=NEEDS_VDK)
+
+from headwater.bridge.vdk.definitions import (
+    DataFlowMappingDefinition,
+    Definitions,
+    DestinationDefinition,
+    SourceDefinition,
+    StreamDefinition,
+)
+from headwater.bridge.vdk.toml_parser import definitions_from_dict, load_config
+from headwater.errors import FlowError
+
+S = SourceDefinition("s", "numbers", {"a": 1})
+D = DestinationDefinition("d", "sqlite", "x.db")
+
+
+def test_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "flows.toml"
+    file.write_text(
+        """
+        [sources.s]
+        name = "numbers"
+        config = { a = 1 }
+        [destinations.d]
+        method = "sqlite"
+        target = "x.db"
+        [[flows]]
+        from = "s"
+        to = "d"
+        [[flows]]
+        from = "s"
+        to = "d"
+        sync_mode = "full_refresh"
+        mode = "overwrite"
+        streams = ["one"]
+        [[flows]]
+        from = "s"
+        to = "d"
+        [flows.streams.one]
+        columns = ["a"]
+        [flows.streams.two]
+        """
+    )
+    assert load_config(str(file)) == Definitions(
+        {"s": S},
+        {"d": D},
+        [
+            DataFlowMappingDefinition(S, D),
+            DataFlowMappingDefinition(S, D, streams=["one"], sync_mode="full_refresh", mode="overwrite"),
+            DataFlowMappingDefinition(
+                S, D, streams={"one": StreamDefinition(columns=["a"]), "two": StreamDefinition()}
+            ),
+        ],
+    )
+
+
+def test_nothing() -> None:
+    assert definitions_from_dict({}) == Definitions({}, {}, [])
+
+
+FLOW = {"from": "s", "to": "d"}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"flows": [{"from": "x", "to": "d"}]}, ["'x'", "s", "[sources.x]"]),
+        ({"flows": [{"from": "s", "to": "x"}]}, ["'x'", "d", "[destinations.x]"]),
+        ({"flows": [{"from": "s"}]}, ["flow 1", "'to'"]),
+        ({"flows": [{**FLOW, "table": "t"}]}, ["'table'", "streams"]),
+        ({"flows": [{**FLOW, "mode": "upsert"}]}, ["'upsert'", "append_dedup"]),
+        ({"flows": [{**FLOW, "sync_mode": "full"}]}, ["'full'", "full_refresh"]),
+        ({"flows": [{**FLOW, "streams": "one"}]}, ["streams"]),
+        ({"flows": [{**FLOW, "streams": {"one": {"column": ["a"]}}}]}, ["'one'", "column"]),
+        ({"flows": [{**FLOW, "streams": {"one": {"columns": "a"}}}]}, ["'one'", "columns"]),
+        ({"sources": {"s": {"config": {}}}}, ["[sources.s]", "'name'"]),
+        ({"sources": {"s": {"name": "n", "conf": {}}}}, ["'conf'", "config"]),
+        ({"sources": ["s"]}, ["[sources.ID]"]),
+    ],
+)
+def test_what_is_wrong_is_named(data: dict[str, Any], words: list[str]) -> None:
+    whole = {"sources": {"s": {"name": "n"}}, "destinations": {"d": {"method": "m"}}, **data}
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the type is what VDK's users expect
+        definitions_from_dict(whole)
+    assert isinstance(caught.value, FlowError)
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_a_file_that_is_missing_or_not_toml(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none\.toml"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("[sources")
+    with pytest.raises(ValueError, match=r"bad\.toml"):
+        load_config(tmp_path / "bad.toml")
+
+
+def test_settings_are_not_shown() -> None:
+    assert "hunter2" not in repr(SourceDefinition("s", "n", {"password": "hunter2"}))
