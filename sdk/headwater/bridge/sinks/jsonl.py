@@ -14,6 +14,7 @@ from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, Dest
 from headwater.protocol.messages import State, StreamDescriptor
 
 _NEW = ".new"
+_DEVICES = frozenset(["con", "prn", "aux", "nul"])  # files that Windows does not allow
 
 
 class JsonlSink:
@@ -35,7 +36,7 @@ class JsonlSink:
 
     def open(self, catalog: ConfiguredCatalog) -> None:
         """Make the folder, and mend files that a crash left with a cut line."""
-        self._files = _file_names(self.folder, catalog)
+        self._files = {s.descriptor: self.folder / _file_name(s.descriptor) for s in catalog.streams}
         with _explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         for stream in catalog.streams:
@@ -83,23 +84,19 @@ def _aside(path: Path) -> Path:
     return path.with_name(path.name + _NEW)
 
 
-def _file_names(folder: Path, catalog: ConfiguredCatalog) -> dict[StreamDescriptor, Path]:
-    """A file for every stream, on any file system; names that it can't tell apart get a checksum."""
-    files: dict[StreamDescriptor, Path] = {}
-    plain = {s.descriptor: _plain(s.descriptor) for s in catalog.streams}
-    for descriptor, (name, changed) in plain.items():
-        full = f"{descriptor.namespace or ''}\0{descriptor.name}"
-        twins = [d for d, (other, _) in plain.items() if other.lower() == name.lower() and d != descriptor]
-        if changed or twins or name != name.lower():
-            name = f"{name}_{zlib.crc32(full.encode('utf-8', 'surrogatepass')):08x}"
-        files[descriptor] = folder / f"{name}.jsonl"
-    return files
+def _file_name(stream: StreamDescriptor) -> str:
+    """The stream's file: the same in every run, and never another stream's on any file system.
 
-
-def _plain(stream: StreamDescriptor) -> tuple[str, bool]:
+    A name that is not plain (capitals, signs, other scripts, two underscores in a row) gets a checksum.
+    """
     wished = f"{stream.namespace}__{stream.name}" if stream.namespace else stream.name
-    name = "".join(c if c.isalnum() or c in "-_. " else "_" for c in wished)[:150].strip(". ") or "_"
-    return name, name != wished
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in wished)[:150]
+    parts = [stream.name] if stream.namespace is None else [stream.namespace, stream.name]
+    plain = all(part and "__" not in part and part.strip("_.-") == part for part in parts)
+    if name == wished.lower() and plain and name not in _DEVICES:
+        return f"{name}.jsonl"
+    full = f"{stream.namespace or ''}\0{stream.name}".encode("utf-8", "surrogatepass")
+    return f"{name.lstrip('.')}_{zlib.crc32(full):08x}.jsonl"
 
 
 def _mend(path: Path) -> None:

@@ -73,7 +73,7 @@ class FileStates:
         self._acquire()
         lines = b",\n".join(encode(state.raw) for state in states)
         try:
-            _write_durably(self.path, b"[\n" + lines + b"\n]\n" if states else b"[]\n")
+            write_durably(self.path, b"[\n" + lines + b"\n]\n" if states else b"[]\n")
         except OSError as error:
             raise StateError(
                 f"The states could not be written to {self.path} ({error.strerror or error}). "
@@ -143,7 +143,7 @@ def _state(raw: Any) -> State:
     return state
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
     """Write all of the file or nothing of it, on disk when it returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600

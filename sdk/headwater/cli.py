@@ -1,0 +1,120 @@
+"""The command ``headwater``: run flows, list connectors, look at states.
+
+Exit codes: 0 all streams complete; 1 something failed; 2 wrong usage or configuration, nothing was read;
+130 and 143 after an interrupt and a SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from headwater.errors import ConfigError, FlowError, HeadwaterError
+
+OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if options.debug else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        before = signal.signal(signal.SIGTERM, _terminate)
+    except ValueError:  # not in the main thread
+        before = None
+    try:
+        return int(options.command(options))
+    except (FlowError, ConfigError) as error:
+        complain(error)
+        return USAGE
+    except HeadwaterError as error:
+        complain(error)
+        return FAILED
+    except BrokenPipeError:
+        return OK
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def complain(error: BaseException, flow: str | None = None) -> None:
+    """One paragraph on stderr: which flow and stream, what, and whose turn it is."""
+    from headwater.cli_run import paragraph
+
+    sys.stderr.write(paragraph(error, flow) + "\n")
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(TERMINATED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headwater", description="Run flows from sources into databases.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the flows of a TOML file")
+    run.add_argument("file", metavar="FLOW.TOML")
+    run.add_argument("--limit", type=_positive, metavar="N", help="a trial: at most N records of each stream")
+    run.add_argument("--stream", action="append", metavar="NAME", help="only this stream (repeatable)")
+    run.add_argument("--full-refresh", action="store_true", help="read everything again, from the beginning")
+    run.add_argument("--state-file", metavar="FILE", help="keep the states in this file")
+    run.add_argument("--no-progress", action="store_true", help="show no progress")
+    run.set_defaults(command=_run)
+
+    listing = commands.add_parser("list", help="list the installed connectors")
+    listing.set_defaults(command=_list)
+
+    state = commands.add_parser("state", help="show or clear the stored states of flows")
+    state.add_argument("what", choices=("show", "clear"))
+    state.add_argument("file", metavar="FLOW.TOML")
+    state.add_argument("--stream", action="append", metavar="NAME", help="only this stream (repeatable)")
+    state.add_argument("--state-file", metavar="FILE", help="the file in which the states are kept")
+    state.set_defaults(command=_state)
+
+    for command in (run, listing, state):
+        command.add_argument("--debug", action="store_true", help="more to the log, and tracebacks")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("it must be at least 1")
+    return number
+
+
+def _run(options: argparse.Namespace) -> int:
+    from headwater.cli_run import run
+
+    return run(options)
+
+
+def _state(options: argparse.Namespace) -> int:
+    from headwater.cli_state import state
+
+    return state(options)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from headwater import registry
+
+    for name in registry.names():
+        sys.stdout.write(name + "\n")
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

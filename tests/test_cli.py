@@ -1,0 +1,277 @@
+"""The command line, as a user calls it, with a connector that is a script."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater import cli
+from headwater.errors import ConfigError, SourceError, TransientError
+from headwater.protocol.catalog import Catalog, CatalogStream, ConfiguredCatalog
+from headwater.protocol.messages import (
+    Control,
+    Message,
+    Records,
+    State,
+    Status,
+    StreamDescriptor,
+    StreamStatus,
+)
+
+ISSUES, COMMITS = StreamDescriptor("issues"), StreamDescriptor("commits")
+CATALOG = Catalog(
+    (
+        CatalogStream(
+            "issues",
+            {"properties": {"id": {"type": "integer"}, "title": {"type": "string"}}},
+            ("full_refresh", "incremental"),
+            primary_key=(("id",),),
+        ),
+        CatalogStream("commits", {"properties": {"sha": {"type": "string"}}}),
+    )
+)
+FLOW = """
+[sources.hub]
+name = "fake"
+config = { token = "${TOKEN}", repo = "a/b" }
+[destinations.db]
+target = "sqlite:///out.db"
+[[flows]]
+from = "hub"
+to = "db"
+"""
+
+
+class Fake:
+    """Gives three issues, one a state, from where the state says; and two commits."""
+
+    name = "fake"
+    config: Mapping[str, Any] = {}
+    fail: BaseException | None = None
+    control: Mapping[str, Any] | None = None
+    seen: list[Any] = []
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Fake:
+        if "token" not in config:
+            raise ConfigError("token: is missing")
+        cls.config = config
+        return cls()
+
+    def discover(self) -> Catalog:
+        return CATALOG
+
+    def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
+        type(self).seen.append((catalog, list(state)))
+        start = next((int((s.stream_state or {})["at"]) for s in state if s.stream == ISSUES), 0)
+        names = {s.stream.name: s for s in catalog.streams}
+        if self.control:
+            yield Control(self.control)
+        if "issues" in names:
+            for i in range(start, 3):
+                yield Records(ISSUES, [json.dumps({"id": i, "title": f"t{i}"}).encode()])
+                yield State.of_stream(ISSUES, {"at": i + 1})
+                if self.fail:
+                    raise self.fail
+            yield StreamStatus(ISSUES, Status.COMPLETE)
+        if "commits" in names:
+            yield Records(COMMITS, [b'{"sha":"a"}', b'{"sha":"b"}'])
+            yield StreamStatus(COMMITS, Status.COMPLETE)
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def find(name: str) -> type[Fake]:
+        if name != "fake":
+            raise ConfigError(f"No connector {name!r} is installed. Installed: fake.")
+        return Fake
+
+    monkeypatch.setattr("headwater.registry.find", find)
+    monkeypatch.setattr("headwater.registry.names", lambda: ["fake"])
+    monkeypatch.setenv("TOKEN", "s3cret")
+    Fake.fail = Fake.control = None
+    Fake.seen = []
+    yield
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Path:
+    path = tmp_path / "flow.toml"
+    path.write_text(FLOW)
+    return path
+
+
+def rows(flow: Path, query: str) -> list[Any]:
+    connection = sqlite3.connect(flow.with_name("out.db"))
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_run_lands_everything_and_goes_on_from_there(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", str(flow)]) == 0
+    assert rows(flow, "SELECT id, title FROM issues ORDER BY id") == [(0, "t0"), (1, "t1"), (2, "t2")]
+    assert rows(flow, "SELECT sha FROM commits") == [("a",), ("b",)]
+    assert Fake.config == {"token": "s3cret", "repo": "a/b"}
+    assert cli.main(["run", str(flow), "--stream", "issues"]) == 0
+    assert Fake.seen[-1][1] == [State.of_stream(ISSUES, {"at": 3})]
+    assert rows(flow, "SELECT count(*) FROM issues") == [(3,)]
+    assert "s3cret" not in capsys.readouterr().err
+
+
+def test_full_refresh_reads_again_and_deduplicates(flow: Path) -> None:
+    for _ in range(2):
+        assert cli.main(["run", str(flow), "--full-refresh", "--stream", "issues"]) == 0
+        assert Fake.seen[-1][1] == []
+        assert rows(flow, "SELECT count(*) FROM issues") == [(3,)]
+
+
+def test_limit_is_a_trial(flow: Path) -> None:
+    assert cli.main(["run", str(flow), "--limit", "1"]) == 0
+    assert rows(flow, "SELECT id FROM issues") == [(0,)]
+    assert rows(flow, "SELECT * FROM _headwater_state") == []
+    assert cli.main(["run", str(flow)]) == 0
+    assert rows(flow, "SELECT count(*) FROM issues") == [(3,)]
+    assert rows(flow, "SELECT count(*) FROM commits") == [(2,)]  # the trial's row is not there twice
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "turn"),
+    [
+        (ConfigError("the token was revoked", stream="issues"), 1, "Your turn"),
+        (TransientError("the server is down"), 1, "Nobody's turn"),
+        (SourceError("a bug", internal="line 3"), 1, "author's turn"),
+        (ValueError("a bug"), 1, "author's turn"),
+        (KeyboardInterrupt(), 130, ""),
+        (SystemExit(143), 143, ""),
+    ],
+)
+def test_exit_codes(
+    flow: Path, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, turn: str
+) -> None:
+    Fake.fail = error
+    assert cli.main(["run", str(flow)]) == code
+    told = capsys.readouterr().err
+    assert turn in told and (not turn or f"{error}" in told)
+    assert rows(flow, "SELECT id FROM issues") == [(0,)]
+    Fake.fail = None
+    assert cli.main(["run", str(flow)]) == 0
+    assert Fake.seen[-1][1] == [State.of_stream(ISSUES, {"at": 1})]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ('from = "hub"', 'from = "hup"', "the source 'hup' is not defined. Defined are: 'hub'"),
+        ('to = "db"', 'to = "x"', "the destination 'x' is not defined"),
+        ("${TOKEN}", "${NO_SUCH}", "'NO_SUCH' is not set"),
+        ("token =", "tokn =", "token: is missing"),
+        ('name = "fake"', 'name = "fakes"', "No connector 'fakes'"),
+        ("sqlite:///", "mysql://root:pw@", "'mysql://…' names no destination"),
+        ('to = "db"', 'to = "db"\nstreams = ["isues"]', "'isues'"),
+        ('to = "db"', 'to = "db"\nstream = ["issues"]', "'stream', which is not known"),
+        ('to = "db"', 'to = "db"\nmode = "apend"', "must be one of append, overwrite"),
+        ('to = "db"', 'to = "db"\n[flows.streams.issues]\ncolumns = ["titel"]', "no column 'titel'"),
+        ('to = "db"', 'to = "db"\nmode = "append_dedup"', "'commits'.*primary key"),
+        ('target = "sqlite:///out.db"', 'method = "postgres"', "'postgres' is not known here"),
+        ("[[flows]]", "[[flows]", "is not TOML"),
+        ("[[flows]]", "[[streams]]", "'streams', which is not known"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named(
+    flow: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, match: str
+) -> None:
+    flow.write_text(FLOW.replace(old, new))
+    assert cli.main(["run", str(flow)]) == 2
+    told = capsys.readouterr().err
+    import re
+
+    assert re.search(match, told) and "Your turn" in told
+    assert "pw" not in told and Fake.seen == []
+
+
+def test_usage(flow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in (["run"], ["run", str(flow), "--limit", "0"], ["nonsense"], []):
+        with pytest.raises(SystemExit) as end:
+            cli.main(wrong)
+        assert end.value.code == 2
+    assert cli.main(["run", str(tmp_path / "none.toml")]) == 2
+    assert cli.main(["run", str(flow), "--state-file", "x.json"]) == 2
+
+
+def test_streams_with_options(flow: Path) -> None:
+    flow.write_text(
+        FLOW
+        + """
+[[flows.streams]]
+name = "issues"
+columns = ["title"]
+mode = "overwrite"
+"""
+    )
+    assert cli.main(["run", str(flow)]) == 0
+    (stream,) = Fake.seen[0][0].streams
+    assert (stream.sync_mode, stream.destination_sync_mode) == ("full_refresh", "overwrite")
+    assert stream.selected == {"id", "title"}
+
+
+def test_a_sink_without_states_has_them_in_a_file(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flow.write_text(FLOW.replace("sqlite:///out.db", "jsonl:///out"))
+    assert cli.main(["run", str(flow)]) == 0
+    path = flow.parent / ".headwater" / "state" / "hub_db.json"
+    assert json.loads(path.read_text()) == [State.of_stream(ISSUES, {"at": 3}).raw]
+    assert (
+        cli.main(["run", str(flow), "--state-file", str(flow.parent / "s.json"), "--stream", "issues"]) == 0
+    )
+    assert (flow.parent / "s.json").exists()
+    assert (flow.parent / "out" / "issues.jsonl").read_text().count("\n") == 6
+
+
+@pytest.mark.parametrize("target", ["sqlite:///out.db", "jsonl:///out"])
+def test_state_show_and_clear(flow: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
+    flow.write_text(FLOW.replace("sqlite:///out.db", target))
+    assert cli.main(["run", str(flow), "--no-progress"]) == 0
+    capsys.readouterr()
+    assert cli.main(["state", "show", str(flow)]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == {"flow": "hub_db", "states": [State.of_stream(ISSUES, {"at": 3}).raw]}
+    assert cli.main(["state", "clear", str(flow), "--stream", "commits"]) == 2
+    assert cli.main(["state", "clear", str(flow), "--stream", "issues"]) == 0
+    capsys.readouterr()
+    assert cli.main(["state", "show", str(flow)]) == 0
+    assert json.loads(capsys.readouterr().out)["states"] == []
+    assert cli.main(["run", str(flow)]) == 0
+    assert cli.main(["state", "clear", str(flow)]) == 0
+
+
+def test_a_renewed_token_is_used_next_time_and_kept_to_oneself(flow: Path) -> None:
+    Fake.control = {"token": "renewed"}
+    assert cli.main(["run", str(flow)]) == 0
+    kept = flow.parent / ".headwater" / "config" / "hub.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert cli.main(["run", str(flow)]) == 0
+    assert Fake.config == {"token": "renewed"}
+    flow.write_text(FLOW.replace("a/b", "a/c"))  # the user has the last word
+    assert cli.main(["run", str(flow)]) == 0
+    assert Fake.config == {"token": "s3cret", "repo": "a/c"}
+
+
+def test_one_failing_flow_does_not_stop_the_next(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flow.write_text(
+        FLOW.replace(
+            "[[flows]]", '[sources.bad]\nname = "none"\n[[flows]]\nfrom = "bad"\nto = "db"\n[[flows]]'
+        )
+    )
+    assert cli.main(["run", str(flow)]) == 2
+    assert rows(flow, "SELECT count(*) FROM issues") == [(3,)]
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 0
+    assert capsys.readouterr().out == "fake\n"
