@@ -120,7 +120,7 @@ def tables(database: Path) -> dict[str, tuple[int, str]]:
         )
         return {
             name: connection.execute(
-                f'SELECT count(*), coalesce(max(_airbyte_extracted_at), \'\') FROM "{name}"'  # noqa: S608
+                f"SELECT count(*), coalesce(max(_airbyte_extracted_at), '') FROM \"{name}\""  # noqa: S608
             ).fetchone()
             for (name,) in names.fetchall()
         }

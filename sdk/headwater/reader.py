@@ -83,7 +83,9 @@ class StreamReader:
         if failures:
             more = f" (and {len(failures) - 1} more of its slices)" if len(failures) > 1 else ""
             first = failures[0]
-            raise ConfigError(first.message + more, stream=self.stream.name, internal=first.internal) from first
+            raise ConfigError(
+                first.message + more, stream=self.stream.name, internal=first.internal
+            ) from first
 
     def _slice(self, slice: Slice) -> Iterator[Records | State]:
         """One slice. Its state is set when it is done, and midway as long as its records come in ascending
@@ -92,11 +94,10 @@ class StreamReader:
         ordered = cursor is not None and cursor.order == "ascending"
         descending = cursor is not None and cursor.order == "descending"
         high = None
-        given: set[bytes] = set()  # the records at the cursor's last value, which a keyset page gives again
+        given: set[bytes] = set()  # the last page's last records, which a keyset page gives again
         now = not_after_now()
-        for page in self.stream.pages(slice):
-            if ordered and given:
-                page = _without(page, high, given)
+        for whole in self.stream.pages(slice):
+            page = _without(whole, given) if ordered and given else whole
             seen = page.cursors
             if ordered and not is_ascending([high, *seen]):
                 ordered = False
@@ -108,7 +109,7 @@ class StreamReader:
             wanted = _from(page, slice.start) if cursor is None or cursor.drops_earlier else page
             yield from self._records(wanted)
             if ordered:
-                given = _at_end(page, high)
+                given = _at_end(page)
             if ordered and self._state is not None:
                 self._state.set(slice.partition, high)
                 yield from self._state_message(final=False, force=False)
@@ -150,9 +151,9 @@ class StreamReader:
             return
         if not final and (blob == NO_CURSOR or (not self._last_blob and not self._records_since_state)):
             return
-        yield State.of_stream(self.descriptor, blob, self._records_since_state)
+        count, self._records_since_state, self._bytes_since_state = self._records_since_state, 0, 0
         self._last_blob = blob
-        self._records_since_state = self._bytes_since_state = 0
+        yield State.of_stream(self.descriptor, blob, count)  # Stopped may come here, and asks again
 
 
 def _projection(stream: Stream, configured: ConfiguredStream) -> Projection | None:
@@ -176,27 +177,28 @@ def _from(page: Page, start: Any) -> Page:
     return _only(page, keep)
 
 
-def _at_end(page: Page, value: Any) -> set[bytes]:
-    """The records at the end of an ascending page that have this cursor value."""
-    found = set()
+def _at_end(page: Page) -> set[bytes]:
+    """The records at the end of an ascending page that have its last cursor value or the one before it: those
+    that :class:`~headwater.http.paginate.Keyset` asks for again."""
+    found: set[bytes] = set()
+    values: list[Any] = []
     for place in range(len(page.cursors) - 1, -1, -1):
-        if page.cursors[place] != value:
-            break
+        value = page.cursors[place]
+        if value not in values:
+            values.append(value)
+            if len(values) > 2:
+                break
         found.add(bytes(page.data[place]))
     return found
 
 
-def _without(page: Page, value: Any, given: set[bytes]) -> Page:
-    """The page without the records of this cursor value that were given before, to the letter."""
-    again = [i for i, seen in enumerate(page.cursors) if seen == value and bytes(page.data[i]) in given]
-    if not again:
-        return page
-    left_out = set(again)
-    return _only(page, [i for i in range(len(page.data)) if i not in left_out])
+def _without(page: Page, given: set[bytes]) -> Page:
+    """The page without the records that were given before, to the letter."""
+    keep = [i for i, record in enumerate(page.data) if bytes(record) not in given]
+    return page if len(keep) == len(page.data) else _only(page, keep)
 
 
 def _only(page: Page, keep: Sequence[int]) -> Page:
     changes = {place: page.changes[old] for place, old in enumerate(keep) if old in page.changes}
     cursors = [page.cursors[i] for i in keep] if page.cursors else ()
     return Page([page.data[i] for i in keep], cursors, changes, page.reached)
-

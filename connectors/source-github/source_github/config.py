@@ -77,7 +77,7 @@ class GithubConfig(Config):
             examples=["octo/alpha/main"],
             extra={"pattern_descriptor": "org/repo/branch1 org/repo/branch2"},
         ),
-    ] = []  # noqa: RUF012 - msgspec gives each config its own
+    ] = []
     max_waiting_time: Annotated[
         int,
         Setting(

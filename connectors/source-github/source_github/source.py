@@ -74,9 +74,7 @@ class GithubSource(HttpSource):
         """The configured tokens, in turn."""
         credentials = self.config.credentials
         secret = (
-            credentials.access_token
-            if isinstance(credentials, OAuthCredentials)
-            else credentials.personal_access_token
+            credentials.access_token if isinstance(credentials, OAuthCredentials) else credentials.personal_access_token
         )
         tokens = [token.strip() for token in secret.reveal().split(",") if token.strip()]
         if not tokens:
@@ -102,7 +100,7 @@ class GithubSource(HttpSource):
             raise SkipSlice(f"{place(response)}: this is turned off for the repository ({said or status}).")
         if status == 451:
             raise SkipSlice(f"{place(response)}: GitHub has blocked the repository (451).")
-        if status == 403 and "push access" in said.lower():
+        if status == 403 and urlsplit(str(response.url)).path.endswith("/collaborators"):
             raise SkipSlice(f"{place(response)}: only who may push to the repository can see this.")
         if status == 404:
             raise ConfigError(

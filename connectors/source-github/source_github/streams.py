@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from headwater import Cursor, HttpStream, Keyset, LinkHeader, Record, Request, SchemaFile, Slice
 from headwater.stream import Page
 
@@ -48,7 +50,7 @@ class Issues(GithubStream):
 
     def request(self, slice: Slice) -> Request:
         """What was updated since."""
-        return super().request(slice).with_params(since=slice.start)
+        return super().request(slice).with_params(since=_just_before(slice.start))
 
     def parse(self, response: Response, slice: Slice) -> Iterator[Record]:
         """With the reactions named as columns can be."""
@@ -117,16 +119,15 @@ class Commits(GithubStream):
         for repository in self.source.repositories:
             prefix = f"{repository.full_name}/".lower()
             branches = [
-                entry[len(prefix) :]
-                for entry in self.source.config.branches
-                if entry.lower().startswith(prefix)
+                entry[len(prefix) :] for entry in self.source.config.branches if entry.lower().startswith(prefix)
             ]
             for branch in branches or [repository.default_branch]:
                 yield {"repository": repository.full_name, "branch": branch}
 
     def request(self, slice: Slice) -> Request:
         """What was committed since."""
-        return super().request(slice).with_params(sha=slice.partition["branch"], since=slice.start)
+        bound = _just_before(slice.start)
+        return super().request(slice).with_params(sha=slice.partition["branch"], since=bound)
 
     def parse(self, response: Response, slice: Slice) -> Iterator[Record]:
         """With the branch, and the author's date as ``created_at``."""
@@ -167,7 +168,11 @@ class Stargazers(GithubStream):
     def parse(self, response: Response, slice: Slice) -> Iterator[Record]:
         """With the user's id beside it."""
         for record in super().parse(response, slice):
-            yield {**record, "user_id": (record.get("user") or {}).get("id")}
+            if "user" in record:
+                yield {**record, "user_id": (record["user"] or {}).get("id")}
+            else:  # a server that does not know the form gives the user alone
+                user = {name: value for name, value in record.items() if name != "repository"}
+                yield {"repository": record["repository"], "starred_at": None, "user": user, "user_id": user["id"]}
 
 
 class IssueLabels(GithubStream):
@@ -227,13 +232,10 @@ class WorkflowRuns(GithubStream):
         """Until the runs are too old to have changed since."""
         oldest = None
         if slice.start is not None:
-            start = datetime.strptime(slice.start, "%Y-%m-%dT%H:%M:%SZ")  # noqa: DTZ007 - both are in UTC
-            oldest = (start - self.rerun_window).strftime("%Y-%m-%dT%H:%M:%SZ")
+            oldest = _earlier(slice.start, self.rerun_window)
         for page in super().pages(slice):
             yield page
             if oldest is not None and page.data:
-                import msgspec
-
                 created = msgspec.json.decode(page.data[-1]).get("created_at")
                 if created is not None and created < oldest:
                     return
@@ -272,6 +274,16 @@ class OwnedRepositories(HttpStream):
     name = "owned_repositories"
     path = "{kind}/{owner}/repos"
     params = {"per_page": 100, "type": "all"}
+
+
+def _just_before(start: str | None) -> str | None:
+    """GitHub's documentation says that ``since`` gives what was updated after it, its servers give what was
+    updated at that second too. A second earlier is right for both."""
+    return None if start is None else _earlier(start, timedelta(seconds=1))
+
+
+def _earlier(moment: str, by: timedelta) -> str:
+    return (msgspec.convert(moment, datetime) - by).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 ALL: tuple[type[GithubStream], ...] = (

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from headwater.http.retry import RetryPolicy
 from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import Message, Records, State, StreamDescriptor
 from source_github import GithubSource
-
 from tests.github_api import TOKEN, GithubApi, Repo
 
 

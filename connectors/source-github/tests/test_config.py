@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from headwater.config import secrets_of
 from headwater.errors import ConfigError
 from source_github import GithubSource
@@ -19,7 +20,10 @@ PAT = {"personal_access_token": "t"}
         {"credentials": {"option_title": "PAT Credentials", **PAT}, "repositories": ["a/b"]},
         {"credentials": PAT, "repositories": ["a/b", "a/*", "a/pre*"], "start_date": "2021-03-01T00:00:00Z"},
         {"credentials": {"option_title": "OAuth Credentials", "access_token": "t"}, "repositories": ["a/b"]},
-        {"credentials": {"access_token": "t", "client_id": "i", "client_secret": "s"}, "repositories": ["a/b"]},
+        {
+            "credentials": {"access_token": "t", "client_id": "i", "client_secret": "s"},
+            "repositories": ["a/b"],
+        },
         {"credentials": PAT, "repositories": ["a/b"], "start_date": None, "api_url": None, "branches": []},
         {"credentials": PAT, "repository": "a/b c/d", "branch": "a/b/main"},
         {"access_token": "t", "repositories": ["a/b"], "page_size_for_large_streams": 10},
@@ -67,7 +71,10 @@ def test_the_spec_is_a_json_schema_that_takes_the_configs() -> None:
     assert validator.is_valid({"credentials": PAT, "repositories": ["a/b"]})
     assert not validator.is_valid({"credentials": PAT, "repositories": []})
     kinds = schema["properties"]["credentials"]["oneOf"]
-    assert [kind["properties"]["option_title"]["const"] for kind in kinds] == ["OAuth Credentials", "PAT Credentials"]
+    assert [kind["properties"]["option_title"]["const"] for kind in kinds] == [
+        "OAuth Credentials",
+        "PAT Credentials",
+    ]
     assert all(
         kind["properties"][name]["airbyte_secret"]
         for kind in kinds for name in kind["properties"] if name != "option_title"

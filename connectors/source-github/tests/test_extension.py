@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from headwater.errors import ConfigError
 
 from docs.examples import acme_github
+from headwater.errors import ConfigError
 from tests.github_api import TOKEN, GithubApi
 
 from .conftest import read

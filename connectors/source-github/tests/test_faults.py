@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 import pytest
+
 from headwater.errors import ConfigError, IncompleteError, TransientError
 from headwater.protocol.messages import ErrorTrace, Message, Records, State, Status, StreamStatus
-
 from tests.github_api import TOKEN, Drift, GithubApi, Repo
 
 from .conftest import Hurried, Read, catalog, read, source

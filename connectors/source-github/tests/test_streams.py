@@ -5,14 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from source_github import GithubSource
 
+from source_github import GithubSource
 from tests.github_api import GithubApi
 
 from .conftest import read, source
 
 PLAIN = ("issue_labels", "issue_milestones", "branches", "tags", "collaborators", "releases")
-SHAPED = ("repositories", "issues", "comments", "pull_requests", "commits", "stargazers", "reviews", "workflow_runs")
+SHAPED = (
+    "repositories",
+    "issues",
+    "comments",
+    "pull_requests",
+    "commits",
+    "stargazers",
+    "reviews",
+    "workflow_runs",
+)
 
 
 def key_of(stream: str) -> tuple[str, ...]:

@@ -149,15 +149,16 @@ class OffsetPages:
 
 @dataclass(frozen=True)
 class Keyset:
-    """The next page starts where the last record's cursor stands: for APIs that sort by the cursor, ascending,
+    """The next page starts where the last records' cursor stands: for APIs that sort by the cursor, ascending,
     and take a lower bound for it.
 
     Numbered pages of a list that is being changed lose records: what is updated moves to the end, everything
     behind it moves up by one, and the first record of the next page is now the last of this one. Asking by
-    value can't lose any; the records at the boundary come twice. Where a whole page has one cursor value, or
-    the order is not what it should be, the inner paginator goes on from there.
+    value can't lose any; the records at the boundary come twice. The bound is the last value but one, so that
+    it may be inclusive or not. Where a page has too few values, or the order is not what it should be, the
+    inner paginator goes on from there.
 
-    :ivar param: the query parameter of the lower bound, inclusive.
+    :ivar param: the query parameter of the lower bound.
     :ivar inner: how the API itself pages.
     """
 
@@ -189,11 +190,11 @@ class Keyset:
 
 
 def _last_bound(values: list[Any]) -> Any:
-    """The value from which on to ask: the last one, if all before it are not later and one is earlier."""
+    """The value from which on to ask: the last one but one, if the values ascend and there are two."""
     present = [value for value in values if value is not None]
-    if not present or not is_ascending(present) or not is_before(present[0], present[-1]):
+    if not present or not is_ascending(present):
         return None
-    return present[-1]
+    return next((value for value in reversed(present) if is_before(value, present[-1])), None)
 
 
 def _sized(request: Request, param: str, size: int) -> Request:
