@@ -1,81 +1,255 @@
 """A connector's command line: ``spec``, ``check``, ``discover`` and ``read`` of the Airbyte protocol.
 
-Standard output carries messages of the protocol and nothing else. Exit codes: 0, all was done (also a
-``check`` that says no); 1, it failed, and an ERROR trace says why; 2, the command line is wrong.
+Standard output carries messages of the protocol and nothing else; what is printed or logged becomes LOG
+messages; secrets are masked. The exit codes:
+
+======== ==============================================================================================
+0        all was done; for ``check`` also when the answer is no
+1        it failed, and an ERROR trace says why; ``check`` besides says FAILED
+2        the command line itself is wrong
+130, 143 stopped by SIGINT, by SIGTERM: the last state covers what was written, and the stream in the
+         making is INCOMPLETE
+141      nobody read the output any more
+======== ==============================================================================================
+
+A ``check`` that fails for the user's sake (a setting) or for nobody's (a server that is down) answers FAILED
+with exit code 0. When the connector itself broke, or its config file can't be read, there are both an ERROR
+trace with exit code 1 and the status FAILED: the platform takes the status's message over the exit code.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from argparse import Namespace
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from types import GeneratorType
+from typing import Any, NoReturn
 
-from headwater.errors import ConfigError, HeadwaterError, IncompleteError, TransientError
+from headwater.config import secrets_in
+from headwater.errors import (
+    ConfigError,
+    HeadwaterError,
+    IncompleteError,
+    SourceError,
+    Stopped,
+    TransientError,
+)
 from headwater.process.arguments import UsageError, parse_arguments, read_catalog, read_config, read_state
-from headwater.process.masking import Mask
-from headwater.process.wire import Wire
-from headwater.protocol.messages import CatalogMessage, ConnectionStatus, ErrorTrace, Level, Log
+from headwater.process.environment import Environment, log_level, open_missing, silence
+from headwater.process.stop import CLOSED
+from headwater.protocol.messages import (
+    CatalogMessage,
+    ConnectionStatus,
+    Control,
+    ErrorTrace,
+    Level,
+    Log,
+    Message,
+    Records,
+)
 from headwater.source import Source
+
+log = logging.getLogger("headwater")
 
 
 def launch(source_class: type[Source], argv: Sequence[str] | None = None) -> int:
-    """Run one command of a connector; what it has to say goes to standard output.
+    """Run one command of a connector in this process, which gets its output, its logging and its signals
+    back afterwards.
 
     :param argv: the arguments; None: the process's.
-    :return: the exit code.
+    :return: the exit code; see this module's beginning.
     """
-    from headwater.config import secrets_in
+    return _launch(source_class, argv, ends=False)
 
-    wire = Wire(1, Mask())
+
+def main(source_class: type[Source], argv: Sequence[str] | None = None) -> NoReturn:
+    """Run one command of a connector, and end the process with it."""
+    raise SystemExit(_launch(source_class, argv, ends=True))
+
+
+def _launch(source_class: type[Source], argv: Sequence[str] | None, *, ends: bool) -> int:
+    environment = Environment(closed=open_missing())
+    usage: UsageError | None = None
+    arguments = Namespace(command=None, debug=False)
     try:
-        arguments = parse_arguments(f"source-{source_class.name}", "0", argv)
+        arguments = parse_arguments(source_class, argv)
     except UsageError as error:
-        sys.stderr.write(error.usage)
-        _fail(wire, error)
-        return 2
+        usage = error
+        environment.say(error.usage)
+    except SystemExit:  # --help and --version were answered
+        return _answered()
     try:
-        if arguments.command == "spec":
-            wire.write(source_class.spec())
-            return 0
-        raw: dict[str, Any] = read_config(arguments.config)
-        spec = source_class.spec().raw
-        wire.mask.add(secrets_in(raw, spec["connectionSpecification"]))
-        if arguments.command == "check":
-            return _check(source_class, raw, wire)
-        source = source_class.from_config(raw)
-        if arguments.command == "discover":
-            wire.write(CatalogMessage(source.discover().to_json()))
-            return 0
-        catalog, state = read_catalog(arguments.catalog), read_state(arguments.state)
-        source.emit = wire.write  # type: ignore[method-assign]
-        for message in source.read(catalog, state):
-            wire.write(message)
-        return 0
-    except IncompleteError:
-        return 1
-    except Exception as error:  # noqa: BLE001 - told on the wire
-        _fail(wire, error)
-        return 1
+        environment.open(log_level(debug=arguments.debug))
+        if ends:
+            environment.close_at_exit()
+        code = _Command(source_class, arguments, environment).run(usage)
+    finally:
+        environment.stop.uninstall()
+        if not ends:
+            environment.close(restore=True)
+    if ends:
+        environment.end(code)
+    return code
 
 
-def _check(source_class: type[Source], raw: dict[str, Any], wire: Wire) -> int:
+def _answered() -> int:
     try:
-        source_class.from_config(raw).check()
-    except (ConfigError, TransientError) as error:
-        wire.write(ConnectionStatus(False, error.message))
-        return 0
-    wire.write(ConnectionStatus(True))
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        silence()
+        return CLOSED
     return 0
 
 
-def _fail(wire: Wire, error: Exception) -> None:
-    stack = "".join(traceback.format_exception(error))
-    if isinstance(error, HeadwaterError):
-        trace = ErrorTrace(error.message, error.failure_type, None, error.internal, stack)
-    else:
-        name = type(error).__name__
-        trace = ErrorTrace(f"The connector failed: {name}. This is a bug of the connector.", "system_error", None,
-                           f"{name}: {error}", stack)  # fmt: skip
-    wire.write(Log(Level.FATAL, trace.message, stack))
-    wire.write(trace)
+class _Command:
+    """One command in its environment."""
+
+    def __init__(self, source_class: type[Source], arguments: Namespace, environment: Environment) -> None:
+        self._source_class = source_class
+        self._arguments = arguments
+        self._mask = environment.mask
+        self._wire = environment.wire
+        self._stop = environment.stop
+        self._config: dict[str, Any] = {}
+        self._source: Source | None = None
+
+    def run(self, usage: UsageError | None) -> int:
+        """Do it; the exit code."""
+        try:
+            code = self._run(usage)
+            self._stop.done = True
+        except Stopped:
+            self._stop.done = True
+            code = self._stop.code or 1
+            if self._arguments.command == "read" and not self._wire.closed:
+                self._wire.write(Log(Level.WARN, "The read was stopped; it goes on from its last state."))
+        if self._wire.error is not None:
+            return 1
+        return CLOSED if self._wire.closed and code == 0 else code
+
+    def _run(self, usage: UsageError | None) -> int:
+        if usage is not None:
+            self._tell(usage)
+            return 2
+        try:
+            return self._dispatch()
+        except IncompleteError as error:  # each stream's failure was told when it happened
+            log.error("Some streams are incomplete: %s.", ", ".join(error.errors))
+        except Stopped:
+            raise
+        except BaseException as error:  # noqa: BLE001 - also sys.exit() in the author's code
+            message = self._tell(error)
+            if self._arguments.command == "check":
+                self._wire.write(ConnectionStatus(False, message))
+        return 1
+
+    def _dispatch(self) -> int:
+        command = self._arguments.command
+        if command == "spec":
+            self._wire.write(self._source_class.spec())
+            return 0
+        self._config = read_config(self._arguments.config)
+        self._mask.add(self._secrets())
+        if command == "check":
+            return self._check()
+        source = self._connect()
+        if command == "discover":
+            self._wire.write(CatalogMessage(source.discover().to_json()))
+            return 0
+        catalog, state = read_catalog(self._arguments.catalog), read_state(self._arguments.state)
+        messages = _generator(source.read(catalog, state))
+        assert isinstance(messages, GeneratorType)
+        self._relay(messages)
+        return 0
+
+    def _secrets(self) -> Iterable[str]:
+        return secrets_in(self._config, self._source_class.spec().raw["connectionSpecification"])
+
+    def _connect(self) -> Source:
+        source = self._source = self._source_class.from_config(self._config)
+        source.emit = self._send  # type: ignore[method-assign]
+        return source
+
+    def _check(self) -> int:
+        try:
+            self._connect().check()
+        except (ConfigError, TransientError) as error:
+            self._wire.write(ConnectionStatus(False, error.message))
+        else:
+            self._wire.write(ConnectionStatus(True))
+        return 0
+
+    def _relay(self, messages: GeneratorType[Message, None, None]) -> None:
+        """Write the messages as they come. When the read is to stop, the source is told where it waits for
+        the next one to be asked for, and what it says then (a state, INCOMPLETE) is written too."""
+        self._stop.messages = messages
+        message: Message | None = None
+        told = False
+        try:
+            while True:
+                # again, where the author's code took it for an error and goes on
+                if self._stop.code is not None and (not told or isinstance(message, Records)):
+                    told = True
+                    message = messages.throw(Stopped())
+                else:
+                    message = next(messages)
+                self._send(message)
+        except StopIteration:
+            pass
+
+    def _send(self, message: Message) -> None:
+        """What the source says, from its iterator or in the middle of reading."""
+        if isinstance(message, Control):
+            message = self._changed(message)
+        elif self._arguments.command != "read" and not isinstance(message, (Log, ErrorTrace)):
+            return  # check and discover read as well, and have nothing to say about streams
+        self._wire.write(message)
+
+    def _changed(self, message: Control) -> Control:
+        """A changed config: the whole of it, as the platform replaces the old one. Its secrets are masked
+        from now on, except here."""
+        self._config = _merged(self._config, message.config)
+        self._mask.add(self._secrets())
+        if self._source is not None:
+            try:
+                self._source.config = self._source.config_class().parse(self._config)
+            except ConfigError as error:
+                log.warning("The connector changed its config to a wrong one. %s", error.message)
+        return Control(self._config)
+
+    def _tell(self, error: BaseException) -> str:
+        """A failure, as a log line and an ERROR trace; its message for the user."""
+        if isinstance(error, SystemExit):
+            error = SourceError(
+                f"The connector ended itself (sys.exit({error.code!r})). This is a bug of it."
+            )
+        stack: str | None = "".join(traceback.format_exception(error))
+        if isinstance(error, HeadwaterError):
+            if isinstance(error, ConfigError) and not self._arguments.debug:
+                stack = None  # it is the user's turn, to whom it says nothing
+            trace = ErrorTrace(error.message, error.failure_type, None, error.internal, stack)
+        else:
+            name = type(error).__name__
+            message = f"The connector failed: {name}. This is a bug of the connector."
+            trace = ErrorTrace(message, "system_error", None, f"{name}: {error}", stack)
+        self._wire.write(Log(Level.FATAL, trace.message, stack))
+        self._wire.write(trace)
+        return trace.message
+
+
+def _generator(messages: Iterable[Message]) -> Generator[Message, None, None]:
+    """A child may override ``read`` with any iterator; this one can be told to stop."""
+    yield from messages
+
+
+def _merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with the changed settings, also those in nested ones."""
+    merged = dict(config)
+    for name, value in changes.items():
+        old = merged.get(name)
+        merged[name] = (
+            _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        )
+    return merged

@@ -6,7 +6,9 @@ import logging
 import typing
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from headwater.config import Config
@@ -94,10 +96,8 @@ class Source(ABC):
         """
         for stream in self.streams():
             for partition in stream.partitions():
-                try:
+                with suppress(SkipSlice):
                     next(stream.pages(Slice(partition, start=stream.start())), None)
-                except SkipSlice:
-                    pass
                 return
 
     def discover(self) -> Catalog:
@@ -122,11 +122,11 @@ class Source(ABC):
         failed: dict[str, Exception] = {}
         for configured in catalog.streams:
             try:
-                for message in self._read_stream(streams, configured, blobs.get(configured.descriptor)):
-                    yield from self._drain()
-                    yield message
-                yield from self._drain()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other streams go on
+                yield from self._with_events(
+                    self._read_stream(streams, configured, blobs.get(configured.descriptor))
+                )
+            except (Exception, SystemExit) as reason:  # noqa: BLE001 - whatever it is, the other streams go on
+                error = _exited(reason) if isinstance(reason, SystemExit) else reason
                 yield from self._drain()
                 failed[str(configured.descriptor)] = error
                 yield _trace(error, configured.descriptor)
@@ -139,7 +139,7 @@ class Source(ABC):
         streams: Mapping[StreamDescriptor, Stream],
         configured: ConfiguredStream,
         blob: Mapping[str, Any] | None,
-    ) -> Iterator[Message]:
+    ) -> Generator[Message, None, None]:
         stream = streams.get(configured.descriptor)
         if stream is None:
             known = ", ".join(str(descriptor) for descriptor in streams)
@@ -147,8 +147,8 @@ class Source(ABC):
                 f"The catalog names a stream {str(configured.descriptor)!r} that this source does not have. "
                 f"It has: {known or 'none'}. Run `discover` again and remove it."
             )
-        yield StreamStatus(configured.descriptor, Status.STARTED)
         try:
+            yield StreamStatus(configured.descriptor, Status.STARTED)
             yield from StreamReader(stream, configured, blob).messages()
         except Stopped:
             yield StreamStatus(configured.descriptor, Status.INCOMPLETE)
@@ -169,6 +169,23 @@ class Source(ABC):
                 _clash(self, stream, other)
         return found
 
+    def _with_events(self, messages: Generator[Message, None, None]) -> Iterator[Message]:
+        """A stream's messages, each after what was emitted before it. Stopped, thrown in here, is passed on
+        to the stream, which answers with the state of what it gave so far."""
+        ask: Callable[[], Message] = messages.__next__
+        while True:
+            try:
+                message = ask()
+            except StopIteration:
+                yield from self._drain()
+                return
+            ask = messages.__next__
+            try:
+                yield from self._drain()
+                yield message
+            except Stopped as stop:
+                ask = partial(messages.throw, stop)
+
     def _drain(self) -> Iterator[Message]:
         while self._events:
             yield self._events.popleft()
@@ -176,9 +193,9 @@ class Source(ABC):
     @classmethod
     def main(cls, argv: Sequence[str] | None = None) -> NoReturn:
         """The connector's command line; a distribution names it as its console script."""
-        from headwater.entrypoint import launch
+        from headwater.entrypoint import main
 
-        raise SystemExit(launch(cls, argv))
+        main(cls, argv)
 
 
 def _clash(source: Source, stream: Stream, other: Stream) -> NoReturn:
@@ -188,6 +205,13 @@ def _clash(source: Source, stream: Stream, other: Stream) -> NoReturn:
         "Give one another name, or make it a subclass of the one that it replaces.",
         stream=stream.name,
     )
+
+
+def _exited(error: SystemExit) -> SourceError:
+    """``sys.exit`` in the middle of a stream: some library's idea of an error."""
+    exited = SourceError(f"The connector called sys.exit({error.code!r}). This is a bug of the connector.")
+    exited.__cause__ = error
+    return exited
 
 
 def _trace(error: Exception, stream: StreamDescriptor) -> ErrorTrace:
@@ -215,7 +239,11 @@ def _stream_states(states: Sequence[State]) -> dict[StreamDescriptor, Mapping[st
             entries = [{"stream_descriptor": {"name": k}, "stream_state": v} for k, v in data.items()]
         for entry in entries:
             descriptor = entry.get("stream_descriptor") if isinstance(entry, Mapping) else None
-            if not isinstance(descriptor, Mapping) or not isinstance(descriptor.get("name"), str):
+            if (
+                not isinstance(entry, Mapping)
+                or not isinstance(descriptor, Mapping)
+                or not isinstance(descriptor.get("name"), str)
+            ):
                 raise ConfigError("state: an entry has no `stream_descriptor` with a `name`.")
             blob = entry.get("stream_state")
             if blob is not None and not isinstance(blob, Mapping):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from headwater.errors import ConfigError
 from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import State
+
+if TYPE_CHECKING:
+    from headwater.source import Source
 
 
 class UsageError(ConfigError):
@@ -40,16 +44,33 @@ _FILES = {
 }
 
 
-def parse_arguments(program: str, version: str, argv: Sequence[str] | None) -> argparse.Namespace:
+class _Version(argparse.Action):
+    """Looked up only when it is asked for: it takes as long as all the rest."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        import headwater
+
+        package = self.const.__module__.partition(".")[0]
+        try:
+            own = version(package)
+        except (PackageNotFoundError, ValueError):
+            own = getattr(sys.modules.get(package), "__version__", "0")
+        print(f"{parser.prog} {own} (headwater {headwater.__version__})")  # noqa: T201 - nothing else is asked
+        parser.exit()
+
+
+def parse_arguments(source_class: type[Source], argv: Sequence[str] | None) -> argparse.Namespace:
     """The command, ``config``, ``catalog`` and ``state`` (file names) and ``debug``.
 
-    :param program: the connector's name, for the usage.
+    :param source_class: whose name and version are told.
     :param argv: None: the process's own.
     :raises UsageError: an unknown command or flag, or a missing one.
     :raises SystemExit: after ``--help`` or ``--version`` were answered.
     """
-    parser = _Parser(prog=program, allow_abbrev=False, description="An Airbyte source.")
-    parser.add_argument("--version", action="version", version=version)
+    parser = _Parser(prog=f"source-{source_class.name}", allow_abbrev=False, description="An Airbyte source.")
+    parser.add_argument("--version", action=_Version, nargs=0, const=source_class, help="say the version")
     parser.add_argument("--debug", action="store_true", help="log more")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for name, text in _COMMANDS.items():

@@ -63,11 +63,11 @@ class Mask:
         found = [self._span(match, text) for match in pattern.finditer(text)]
         if not found:
             return text
-        pieces, end = [], 0
+        pieces: list[str] = []
+        end = 0
         for start, stop in found:
-            if start > end or (start == end == 0) or not pieces:
-                pieces.append(text[end:start])
-                pieces.append(MASK)
+            if start > end or not pieces:  # what adjoins or overlaps is one gap
+                pieces += [text[end:start], MASK]
             end = max(end, stop)
         pieces.append(text[end:])
         return "".join(pieces)

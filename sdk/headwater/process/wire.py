@@ -6,12 +6,16 @@ import errno
 import os
 import select
 import threading
+from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from headwater.process.masking import Mask
 from headwater.protocol.airbyte import encode
 from headwater.protocol.messages import ConnectionStatus, ErrorTrace, Log, Message
+
+_NOBODY_READS = (errno.EPIPE, errno.ECONNRESET, errno.EBADF)
 
 
 class Wire:
@@ -23,51 +27,81 @@ class Wire:
     :param fd: an open file descriptor, which nobody else writes to.
     :param mask: what takes the secrets out of logs, traces and connection statuses. Records and states are
         data, and a changed config is meant to be kept: they go out as they are.
-    :param lost: called once, from the writing thread, when the reader is found to be gone.
+    :param whole: entered for as long as a line must not be cut short by a signal.
+    :param lost: called once when nobody reads any more, or when writing failed.
     """
 
-    def __init__(self, fd: int, mask: Mask, lost: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        fd: int,
+        mask: Mask,
+        whole: AbstractContextManager[None] | None = None,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
         self.fd = fd
         self.mask = mask
         self.closed = False
         self.error: OSError | None = None
         """Why nothing can be written, where it is not just that nobody reads."""
+        self._whole = whole or nullcontext()
         self._lost = lost
-        self._lock = threading.Lock()
+        self.unlock()
+
+    def unlock(self) -> None:
+        """In a forked child: whoever held the lock is not there."""
+        self._lock = threading.RLock()
+        self._writing = False
+        self._late: deque[bytes] = deque()
 
     def write(self, message: Message) -> None:
         """Write one message, or one page of records."""
-        self.write_lines(encode(self._masked(message)))
-
-    def write_lines(self, lines: bytes) -> None:
-        """Write whole lines."""
+        lines = encode(self._masked(message))
         if not lines or self.closed:
             return
-        with self._lock:
-            rest = memoryview(lines)
-            while rest and not self.closed:
-                try:
-                    rest = rest[os.write(self.fd, rest) :]
-                except BlockingIOError:  # whoever started us shares a non-blocking pipe with us
-                    select.select([], [self.fd], [])
-                except OSError as error:
-                    self.close(error)
+        with self._whole, self._lock:
+            self._late.append(lines)
+            if self._writing:  # a finalizer that logs, run in the middle of a line
+                return
+            self._writing = True
+            try:
+                while self._late and not self.closed:
+                    self._put(self._late.popleft())
+            finally:
+                self._writing = False
+
+    def write_if_free(self, message: Message) -> None:
+        """Write a short message unless somebody is writing, or nobody reads."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if not self._writing and select.select([], [self.fd], [], 0)[1]:
+                self.write(message)
+        finally:
+            self._lock.release()
+
+    def _put(self, lines: bytes) -> None:
+        rest = memoryview(lines)
+        while rest and not self.closed:
+            try:
+                rest = rest[os.write(self.fd, rest) :]
+            except BlockingIOError:  # whoever started us shares a non-blocking pipe with us
+                select.select([], [self.fd], [])
+            except OSError as error:
+                self.close(error)
 
     def close(self, error: OSError | None = None) -> None:
         """Write nothing more, because nobody reads or because it failed."""
         if self.closed:
             return
-        self.closed = True
-        if error is not None and error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.EBADF):
+        if error is not None and error.errno not in _NOBODY_READS:
             self.error = error
-        if self._lost is not None:
-            self._lost()
+        self.closed = True
+        self._lost()
 
     def _masked(self, message: Message) -> Message:
         if isinstance(message, Log):
-            return replace(
-                message, message=self.mask(message.message), stack_trace=self._text(message.stack_trace)
-            )
+            stack = self._text(message.stack_trace)
+            return replace(message, message=self.mask(message.message), stack_trace=stack)
         if isinstance(message, ErrorTrace):
             return replace(
                 message,
