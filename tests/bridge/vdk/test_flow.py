@@ -47,18 +47,14 @@ def flow_of(definition: str, more: str = "") -> str:
 
 
 def rows(memory: IngestIntoMemoryPlugin, table: str | None = None) -> list[dict[str, Any]]:
-    return [
-        row for call in memory.payloads if table in (None, call.destination_table) for row in call.payload
-    ]
+    return [row for call in memory.payloads if table in (None, call.destination_table) for row in call.payload]
 
 
 def ids(memory: IngestIntoMemoryPlugin, table: str | None = None) -> list[int]:
     return [row["id"] for row in rows(memory, table)]
 
 
-@pytest.mark.parametrize(
-    "plugins", [(), (plugin,), (plugin_entry,), (plugin_entry, plugin), (plugin, plugin_entry)]
-)
+@pytest.mark.parametrize("plugins", [(), (plugin,), (plugin_entry,), (plugin_entry, plugin), (plugin, plugin_entry)])
 def test_a_connector_lands_whatever_plugins_were_loaded(job: Any, run: Any, plugins: Any) -> None:
     memory = IngestIntoMemoryPlugin()
     cli_assert_equal(0, run(job(START), memory, *plugins))

@@ -174,9 +174,7 @@ def test_a_stream_that_asks_to_be_tried_again_is_not_tried_for_ever() -> None:
 
 def test_one_stream_fails_and_the_others_land() -> None:
     job = JobInput()
-    source = Source(
-        Listed("bad", [payload(1), ValueError("odd")]), Listed("good", [payload(n) for n in (1, 2)])
-    )
+    source = Source(Listed("bad", [payload(1), ValueError("odd")]), Listed("good", [payload(n) for n in (1, 2)]))
     with pytest.raises(DataSourcesAggregatedException) as caught:
         ingest(job, source).raise_on_error()
     assert isinstance(caught.value.data_streams_exceptions["bad"], ValueError)

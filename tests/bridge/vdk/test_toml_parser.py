@@ -91,7 +91,7 @@ FLOW = {"from": "s", "to": "d"}
 )
 def test_what_is_wrong_is_named(data: dict[str, Any], words: list[str]) -> None:
     whole = {"sources": {"s": {"name": "n"}}, "destinations": {"d": {"method": "m"}}, **data}
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the type is what VDK's users expect
+    with pytest.raises(ValueError) as caught:
         definitions_from_dict(whole)
     assert isinstance(caught.value, FlowError)
     assert all(word in str(caught.value) for word in words), caught.value

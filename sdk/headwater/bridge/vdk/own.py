@@ -21,7 +21,6 @@ from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, Configu
 from headwater.protocol.messages import Records
 from headwater.protocol.values import encode_rows
 
-
 _APPENDING = threading.Lock()
 
 
