@@ -40,15 +40,11 @@ def status(stream: str, what: str = "COMPLETE", **extra: Any) -> StreamStatus:
     return StreamStatus(StreamDescriptor(stream), Status(what), **extra)
 
 
-def configured(
-    *names: str, mode: Any = "append", sync_mode: Any = "incremental", **extra: Any
-) -> ConfiguredCatalog:
+def configured(*names: str, mode: Any = "append", sync_mode: Any = "incremental", **extra: Any) -> ConfiguredCatalog:
     schema = {"properties": {"id": {"type": "integer"}}}
     return ConfiguredCatalog(
         tuple(
-            ConfiguredStream(
-                CatalogStream(name, schema, ("full_refresh", "incremental")), sync_mode, mode, **extra
-            )
+            ConfiguredStream(CatalogStream(name, schema, ("full_refresh", "incremental")), sync_mode, mode, **extra)
             for name in names
         )
     )

@@ -44,9 +44,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for index, (kind, at, stream) in enumerate(self.events):
             before = self.events[:index]
             if kind == "state" and all(
-                number in acked
-                for what, number, its in before
-                if what == "batch" and (stream is None or its == stream)
+                number in acked for what, number, its in before if what == "batch" and (stream is None or its == stream)
             ):
                 found.add(at)
         return found

@@ -187,9 +187,7 @@ def test_a_wait_for_quota_has_everything_written_first() -> None:
 
 def test_a_source_that_dies_leaves_its_rows_and_the_safe_state() -> None:
     sink, states = Counting(), MemoryStates()
-    source = Scripted(
-        records("issues", 1), state("issues", 1), records("issues", 2), ConfigError("token revoked")
-    )
+    source = Scripted(records("issues", 1), state("issues", 1), records("issues", 2), ConfigError("token revoked"))
     with pytest.raises(ConfigError, match="token revoked"):
         sync(source, configured("issues"), sink, states)
     assert ids(sink) == [1, 2]
@@ -200,9 +198,7 @@ def test_a_source_that_dies_leaves_its_rows_and_the_safe_state() -> None:
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), SystemExit(143)])
 def test_an_interrupt_writes_what_a_state_covers(interrupt: BaseException) -> None:
     sink, states = Counting(), MemoryStates()
-    source = Scripted(
-        records("issues", 1), state("issues", 1), records("issues", 2), records("other", 3), interrupt
-    )
+    source = Scripted(records("issues", 1), state("issues", 1), records("issues", 2), records("other", 3), interrupt)
     with pytest.raises(type(interrupt)):
         sync(source, configured("issues", "other"), sink, states)
     assert (ids(sink), ids(sink, "other")) == ([1], [])
@@ -285,9 +281,7 @@ def test_records_of_a_stream_not_asked_for_are_not_dropped_in_silence() -> None:
 
 def test_records_after_complete_are_a_fault() -> None:
     with pytest.raises(ForeignError, match="after it had said"):
-        sync(
-            Scripted(status("issues"), records("issues", 1)), configured("issues"), Counting(), MemoryStates()
-        )
+        sync(Scripted(status("issues"), records("issues", 1)), configured("issues"), Counting(), MemoryStates())
 
 
 def test_a_limit_cuts_every_stream_and_stores_no_state_of_a_cut_one() -> None:
@@ -324,9 +318,7 @@ def test_a_transform_changes_and_drops() -> None:
             super().write(batch, covered)
 
     sink = Watching()
-    result = sync(
-        Scripted(one, status("issues")), configured("issues"), sink, MemoryStates(), transform=transform
-    )
+    result = sync(Scripted(one, status("issues")), configured("issues"), sink, MemoryStates(), transform=transform)
     assert sink.rows["issues"] == [
         {"id": 1, "stream": "issues", "bad": None},
         {"id": 3, "stream": "issues", "bad": None},
@@ -475,9 +467,7 @@ def test_a_stored_state_never_claims_more_than_landed(
     states = Checking()
     result: SyncResult | None = None
     with suppress(SourceError, DestinationError, KeyboardInterrupt):
-        result = sync(
-            Scripted(*script, *ends[end]), configured("a", "b", "c"), sink, states, batch_bytes=batch_bytes
-        )
+        result = sync(Scripted(*script, *ends[end]), configured("a", "b", "c"), sink, states, batch_bytes=batch_bytes)
     check(states.load(), sink)
     for name, count in given_so_far.items():
         assert ids(sink, name) == list(range(len(ids(sink, name))))  # in order, no gap, nothing twice

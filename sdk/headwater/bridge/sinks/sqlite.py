@@ -51,9 +51,7 @@ class SqliteSink:
         flow at the same time, the earlier fails at its next batch.
     """
 
-    modes: frozenset[DestinationSyncMode] = frozenset(
-        {"append", "append_dedup", "overwrite", "overwrite_dedup"}
-    )
+    modes: frozenset[DestinationSyncMode] = frozenset({"append", "append_dedup", "overwrite", "overwrite_dedup"})
 
     def __init__(self, path: str | os.PathLike[str], flow: str = "default") -> None:
         self.path = os.fspath(path)
@@ -186,7 +184,7 @@ class SqliteSink:
         if row is not None:
             return str(row[0]), int(row[1])
         wished = f"{stream.namespace}__{stream.name}" if stream.namespace else stream.name
-        name = safe_name(wished, self._is_ours)
+        name = safe_name(wished, self._is_ours, "\0".join(key))
         if self._exists(name):
             raise DestinationError(
                 f"Stream {str(stream)!r}: the database {self.path} has a table {name!r} that was not made "
@@ -237,9 +235,7 @@ class SqliteSink:
                 self._sql(statement)
             except sqlite3.OperationalError as error:
                 _LOG.warning("After %r was written anew, this does not fit: %s (%s)", name, statement, error)
-        self._sql(
-            "UPDATE _headwater_tables SET generation = ? WHERE table_name = ?", (staging.generation, name)
-        )
+        self._sql("UPDATE _headwater_tables SET generation = ? WHERE table_name = ?", (staging.generation, name))
         staging.name = name
 
     @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,7 +66,8 @@ class Key:
         if any(sql.endswith(f"({self.conflict})") for _, sql in self._indexes()):
             return
         self.drop()
-        name = quoted(f"_headwater_key_{zlib.crc32(self.conflict.encode()):08x}_{self._table}")
+        # By chance: an overwrite's table keeps its index, under its name, when it takes the old one's place.
+        name = quoted(f"_headwater_key_{secrets.token_hex(8)}")
         try:
             self._sql(f"CREATE UNIQUE INDEX {name} ON {quoted(self._table)} ({self.conflict})")
         except sqlite3.IntegrityError:

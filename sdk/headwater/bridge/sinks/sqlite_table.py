@@ -40,9 +40,7 @@ class Table:
     All methods that write do so inside the caller's transaction.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, name: str, stream: ConfiguredStream, generation: int
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, name: str, stream: ConfiguredStream, generation: int) -> None:
         self.name = name
         self.stream = stream
         self.generation = generation
@@ -56,8 +54,7 @@ class Table:
 
     def _look(self) -> None:
         self._existing = {
-            str(row[1]): types.of_declared(str(row[2]))
-            for row in self._sql(f"PRAGMA table_info({quoted(self.name)})")
+            str(row[1]): types.of_declared(str(row[2])) for row in self._sql(f"PRAGMA table_info({quoted(self.name)})")
         }
         self._folded = {name.lower() for name in self._existing}
         self._changed()
@@ -192,8 +189,7 @@ class Table:
         rows = []
         for at, (record, part, meta) in enumerate(records):
             values = tuple(
-                None if (value := record.get(column.field)) is None else column.kind.bind(value)
-                for column in columns
+                None if (value := record.get(column.field)) is None else column.kind.bind(value) for column in columns
             )
             rows.append((*values, f"{batch_id}{at:08x}", part.emitted_at, self.generation, meta))
         return self._build()[0], list(self._counting_nulls(iter(rows)) if self.key.paths else rows)
