@@ -81,7 +81,8 @@ class DataFlowMappingDefinition:
     :ivar streams: the streams to read, as a list of names or as a mapping from names to
         :class:`StreamDefinition`; all streams where it is None.
     :ivar sync_mode: for every stream that does not say otherwise; incremental where a stream can.
-    :ivar mode: likewise; ``append`` where nobody says anything.
+    :ivar mode: likewise; where nobody says anything, ``append_dedup`` for a stream with a primary key in a
+        destination that can do it, else ``append``.
     :raises DefinitionError: when a mode or the shape of ``streams`` is wrong.
     """
 

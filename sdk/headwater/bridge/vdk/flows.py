@@ -48,9 +48,7 @@ class Selection:
     def of(self, name: str) -> StreamDefinition:
         """What holds for one stream."""
         own = (self.streams or {}).get(name) or StreamDefinition()
-        return StreamDefinition(
-            own.columns, own.sync_mode or self.sync_mode, own.mode or self.mode or "append"
-        )
+        return StreamDefinition(own.columns, own.sync_mode or self.sync_mode, own.mode or self.mode)
 
 
 class Flows:
@@ -89,8 +87,8 @@ class Flows:
         def attempt(names: Collection[str] | None) -> Errors:
             try:
                 source: Any = connector.from_config(config)
-                catalog = chosen(source.discover(), selection, names)
                 sink: Sink = resolved.sink(id_)
+                catalog = chosen(source.discover(), selection, names, sink.modes)
                 if destination.map_function is not None:
                     source = MappedSource(source, destination.map_function)
                     sink = RoutedSink([sink], _elsewhere(resolved, id_))
@@ -156,7 +154,7 @@ class Flows:
         for stream in streams:
             said = selection.of(stream.name())
             readable = StreamReadable(id_, stream, routes, said.columns)
-            attempt = self._one(id_, readable, configured(readable, fresh, said.mode), resolved, key)
+            attempt = self._one(id_, readable, configured(readable, fresh, said.mode or "append"), resolved, key)
             self.runs.start(id_, attempt, callback=callback, stream=stream, secrets=secrets, done=left)
 
     def _one(
@@ -194,10 +192,14 @@ FLUSH_SECONDS = 5.0
 """How long a record waits for its batch to fill."""
 
 
-def chosen(catalog: Catalog, selection: Selection, only: Collection[str] | None) -> ConfiguredCatalog:
-    """The streams of a flow, as it wants them.
+def chosen(
+    catalog: Catalog, selection: Selection, only: Collection[str] | None, modes: Collection[str]
+) -> ConfiguredCatalog:
+    """The streams of a flow, as it wants them: where it says nothing, ``append_dedup`` for a stream with a
+    primary key in a destination that can do it, else ``append``.
 
     :param only: full names of the streams to read again; None for all.
+    :param modes: what the destination can do.
     :raises ConfigError: for a stream or a column that is not there; it lists those that are.
     :raises DefinitionError: for incremental where a stream can't.
     """
@@ -215,7 +217,9 @@ def chosen(catalog: Catalog, selection: Selection, only: Collection[str] | None)
             )
         if said.sync_mode == "full_refresh" or (said.sync_mode is None and said.mode == "overwrite"):
             stream = replace(stream, sync_mode="full_refresh")
-        stream = replace(stream, destination_sync_mode=said.mode)  # type: ignore[arg-type]
+        dedup = bool(stream.primary_key) and "append_dedup" in modes
+        mode = said.mode or ("append_dedup" if dedup else "append")
+        stream = replace(stream, destination_sync_mode=mode)  # type: ignore[arg-type]
         streams.append(stream if said.columns is None else stream.with_columns(said.columns))
     return ConfiguredCatalog(tuple(streams))
 
