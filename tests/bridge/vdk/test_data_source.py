@@ -77,7 +77,7 @@ def test_a_state_rides_on_the_last_record_that_it_covers(installed: Path) -> Non
     assert [stream.name() for stream in source.streams()] == ["ones", "twos"]
     payloads = list(source.streams()[0].read())
     assert [p.data["id"] for p in payloads if p.data] == [1, 2, 3]
-    assert [p.data and p.data["id"] for p in payloads if p.state][0] == 2
+    assert next(p.data and p.data["id"] for p in payloads if p.state) == 2
     assert payloads[-1].state
     first = payloads[0]
     assert first.destination_table == "ones"
@@ -91,7 +91,7 @@ def test_a_failure_is_raised_without_secrets(installed: Path) -> None:
     config = {"api_key": "hunter2", "fail": {"ones": "broken", "twos": "config"}}
     source = connected(config)
     read: list[Any] = []
-    with pytest.raises(Exception) as caught:  # noqa: B017, PT011
+    with pytest.raises(Exception) as caught:
         for payload in source.streams()[0].read():
             read.append(payload)
     error: BaseException | None = caught.value

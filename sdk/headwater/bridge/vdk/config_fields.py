@@ -74,9 +74,7 @@ def field_name(setting: str) -> str:
 
 def described(schema: Schema) -> str:
     """What a person must know of a setting: its description, its choices and what is inside it."""
-    parts = [
-        str(schema.get(key)).strip().rstrip(".") + "." for key in ("title", "description") if schema.get(key)
-    ]
+    parts = [str(schema.get(key)).strip().rstrip(".") + "." for key in ("title", "description") if schema.get(key)]
     if choices := schema.get("enum"):
         parts.append(f"One of: {', '.join(map(_text, choices))}.")
     options = schema.get("oneOf") or schema.get("anyOf") or ()

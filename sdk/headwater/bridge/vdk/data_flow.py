@@ -122,9 +122,7 @@ class DataFlowInput:
     def _start(self, flow: DataFlowMappingDefinition, callback: ErrorCallback | None) -> None:
         source, to = flow.from_source, flow.to_destination
         destination = Destination(to.id, to.method, to.target, map_function=flow.map_function)
-        selection = Selection(
-            stream_definitions(flow), getattr(flow, "sync_mode", None), getattr(flow, "mode", None)
-        )
+        selection = Selection(stream_definitions(flow), getattr(flow, "sync_mode", None), getattr(flow, "mode", None))
         registered = {item.name: item.instance_class for item in SingletonDataSourceFactory().list()}
         cls = registered.get(source.name)
         if cls is None or issubclass(cls, ConnectorDataSource):
@@ -132,9 +130,7 @@ class DataFlowInput:
             self._flows.connector(source.id, connector, source.config, destination, selection, callback)
             return
         made = self._vdk_source(source)
-        self._flows.data_source(
-            source.id, made, [destination], selection, callback, secrets=_secrets(made, source)
-        )
+        self._flows.data_source(source.id, made, [destination], selection, callback, secrets=_secrets(made, source))
 
     def _vdk_source(self, source: SourceDefinition) -> IDataSource:
         factory = SingletonDataSourceFactory()

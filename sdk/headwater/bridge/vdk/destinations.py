@@ -78,9 +78,7 @@ class Destinations:
             own = ingester.kind
             path = own.target(target)
             # Two jobs may name a source alike and share a file: the flow's name holds the job's.
-            return Resolved(
-                lambda flow: own.sink(path, f"{job.name}/{flow}"), True, own.keeps_states, OWN_BATCH_BYTES
-            )
+            return Resolved(lambda flow: own.sink(path, f"{job.name}/{flow}"), True, own.keeps_states, OWN_BATCH_BYTES)
         size = job.setting("INGESTER_PAYLOAD_SIZE_BYTES_THRESHOLD") or DEFAULT_BATCH_BYTES
         return Resolved(
             lambda _: IngestionSink(job, method, target, destination.collection_id), False, False, int(size)

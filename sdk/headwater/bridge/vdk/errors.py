@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -59,8 +60,9 @@ def classified_together(whole: BaseException, parts: Mapping[str, BaseException]
 def without_secrets(error: _Error, secrets: Iterable[str]) -> _Error | SourceError:
     """The error itself, or, where its text shows a secret, a SourceError with the text blackened.
 
-    Somebody else's message may quote a request with its token; VDK writes messages, with those of the errors
-    that caused them, into the log.
+    Somebody else's message may quote a request with its token. VDK writes messages into the log, also those of
+    the errors that caused them, and with LOG_EXECUTION_RESULT all that hangs on the error (an HTTP error's
+    request, with its headers).
     """
     # A shorter one would blacken half of any message and protects nothing.
     known = sorted({secret for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
@@ -77,6 +79,14 @@ def without_secrets(error: _Error, secrets: Iterable[str]) -> _Error | SourceErr
     return clean
 
 
+def _dumped(error: BaseException) -> str:
+    """What VDK's summary of a run would show of an error, found in the same way."""
+    try:
+        return json.dumps(vars(error), default=lambda one: getattr(one, "__dict__", None) or str(one))
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
 def _chain(error: BaseException) -> list[str]:
     texts: list[str] = []
     seen: set[int] = set()
@@ -86,6 +96,6 @@ def _chain(error: BaseException) -> list[str]:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        texts += [str(one), repr(one), str(getattr(one, "internal", ""))]
+        texts += [str(one), repr(one), _dumped(one)]
         todo += [one.__cause__, one.__context__]
     return texts

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vdk.plugin.data_sources.data_source import IDataSource  # type: ignore[import-untyped]
@@ -22,6 +24,7 @@ from headwater.bridge.vdk.readable import SourceState, StreamReadable, configure
 from headwater.bridge.vdk.runs import RETRY_SECONDS, Attempt, ErrorCallback, Errors, Runs, failures
 from headwater.bridge.vdk.states import PropertiesStates, states_of
 from headwater.config import secrets_in
+from headwater.errors import HeadwaterError, SourceError
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog
 
 if TYPE_CHECKING:
@@ -102,7 +105,7 @@ class Flows:
                     control=_config_changed(id_),
                 )
             except Exception as error:  # noqa: BLE001 - told at the end of the job, with the other streams'
-                return failures(error, id_)
+                return {name: _told(one, name) for name, one in failures(error, id_).items()}
             return {}
 
         secrets = secrets_in(config, connector.spec().raw["connectionSpecification"])
@@ -139,16 +142,13 @@ class Flows:
         source.connect(state)
         routes = [(one.map_function, one.table) for one in destinations]
         streams = [
-            stream
-            for stream in source.streams()
-            if selection.streams is None or stream.name() in selection.streams
+            stream for stream in source.streams() if selection.streams is None or stream.name() in selection.streams
         ]
         names = [stream.name() for stream in streams]
         if missing := [name for name in selection.streams or () if name not in names]:
             there = ", ".join(str(stream.name()) for stream in source.streams())
             raise DefinitionError(
-                f"The source {id_!r} has no stream {', '.join(map(repr, missing))}. "
-                f"It has: {there or 'none'}."
+                f"The source {id_!r} has no stream {', '.join(map(repr, missing))}. It has: {there or 'none'}."
             )
         left = _Countdown(len(streams), state.keep)
         for stream in streams:
@@ -240,6 +240,15 @@ class _Countdown:
             last = self._left == 0
         if last and self._well:
             self._then()
+
+
+def _told(error: Exception, stream: str) -> Exception:
+    """A connector's bug in words, without what hangs on the error, which VDK may write into the log."""
+    if isinstance(error, HeadwaterError):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return SourceError(f"Stream {stream!r}: {type(error).__name__}: {error}{where}", stream=stream)
 
 
 def _elsewhere(destination: Resolved, flow: str) -> Callable[[str], Sink] | None:

@@ -163,9 +163,7 @@ class RoutedSink:
                 "can only go to its stream's.",
                 stream=name,
             )
-        other = replace(
-            stream, stream=replace(stream.stream, name=table, namespace=None), sync_mode="incremental"
-        )
+        other = replace(stream, stream=replace(stream.stream, name=table, namespace=None), sync_mode="incremental")
         with closing(self._elsewhere(table)) as sink:
             append(sink, other, _batch(other, rows, None).parts[0])
 

@@ -48,9 +48,7 @@ class FilePropertiesServiceClient(IPropertiesServiceClient):  # type: ignore[mis
             raise StateError(f"The job's properties in {self._path} are not a JSON object.")
         return found
 
-    def write_properties(
-        self, job_name: str, team_name: str, properties: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def write_properties(self, job_name: str, team_name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
         """Replace all properties. A crash leaves the old file or the new one, never a part.
 
         :raises StateError: when the file can't be written.

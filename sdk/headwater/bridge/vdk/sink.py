@@ -160,9 +160,7 @@ class IngestionSink:
         if failure is not None:
             raise failure from refused
 
-    def _error(
-        self, stream: ConfiguredStream, what: str, error: Exception, user: bool = False
-    ) -> DestinationError:
+    def _error(self, stream: ConfiguredStream, what: str, error: Exception, user: bool = False) -> DestinationError:
         made = DestinationError(
             f"Stream {str(stream.descriptor)!r}: {what}: {type(error).__name__}: {str(error).strip()}",
             stream=str(stream.descriptor),

@@ -44,9 +44,7 @@ class JobStates:
     :param seconds: the least time between two writes of the properties.
     """
 
-    def __init__(
-        self, properties: Any, *, seconds: float = 5.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, properties: Any, *, seconds: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._properties = properties if hasattr(properties, "get_all_properties") else None
         self._seconds = seconds
         self._clock = clock
