@@ -1,0 +1,53 @@
+"""kill -9 at any moment: after the next sync the rows are the truth, each exactly once."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.bridge.killed import NAMES, ROWS
+
+SCRIPT = Path(__file__).with_name("killed.py")
+
+
+def run(path: Path, mode: str, seed: int, seconds: float | None) -> int:
+    """Run the sync; kill it after so many seconds of work (seen by the file that it makes)."""
+    process = subprocess.Popen([sys.executable, str(SCRIPT), str(path), mode, str(seed)], stderr=subprocess.PIPE)
+    try:
+        if seconds is not None:
+            while not path.exists() and process.poll() is None:
+                time.sleep(0.002)
+            time.sleep(seconds)
+            process.kill()
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode in (0, -signal.SIGKILL), told.decode()
+    return process.returncode
+
+
+def ids(path: Path, name: str) -> list[int]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [row[0] for row in connection.execute(f"SELECT id FROM {name} ORDER BY id")]
+
+
+@pytest.mark.parametrize(("mode", "trials"), [("append", 5), ("append_dedup", 2)])
+def test_killed_again_and_again(tmp_path: Path, mode: str, trials: int) -> None:
+    moments = random.Random(20240501)
+    killed = 0
+    for trial in range(trials):
+        path = tmp_path / f"{trial}.db"
+        for attempt in range(2):
+            killed += run(path, mode, 10 * trial + attempt, moments.uniform(0.02, 0.4)) != 0
+        assert run(path, mode, 10 * trial + 9, None) == 0
+        for name in NAMES:
+            assert ids(path, name) == list(range(ROWS)), f"trial {trial}, stream {name}"
+    assert killed >= trials, "hardly anything was killed: the test proves nothing"
