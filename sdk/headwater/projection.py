@@ -20,29 +20,30 @@ class Projection:
             "Projected",
             [(f"f{place}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for place in range(len(names))],
             rename={f"f{place}": name for place, name in enumerate(names)},
+            gc=False,
         )
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
         self._encoder = msgspec.json.Encoder()
 
     def __call__(self, data: Sequence[bytes | msgspec.Raw]) -> list[bytes]:
         """Each object with only the chosen fields, in the order they were chosen."""
-        decode, encode = self._decoder.decode, self._encoder.encode
-        return [encode(decode(record)) for record in data]
+        return list(map(self._encoder.encode, map(self._decoder.decode, data)))
 
 
-def field_reader(path: Sequence[str]) -> msgspec.json.Decoder[list[Any]]:
-    """A decoder of a JSON list of objects that reads one field of each: what it gives has ``value_at``.
+def at_path(kind: Any, names: Sequence[str]) -> Any:
+    """The type of JSON with a value of some type down a path of names; :func:`value_at` takes it out.
 
-    Everything else in the objects is passed over without being built, which is what makes a cursor cheap.
+    msgspec passes over what a type does not name without building it, which is what makes reading one field
+    of a record, or the list in an answer, cheap. What is missing or null on the way is None.
     """
-    kind: Any = Any
-    for name in reversed(path):
-        kind = msgspec.defstruct("Field", [("value", kind | None, None)], rename={"value": name})
-    return msgspec.json.Decoder(list[kind])
+    for name in reversed(names):
+        # gc: there are as many as records, and what was read of JSON holds no cycles to look for
+        kind = msgspec.defstruct("At", [("value", kind | None, None)], rename={"value": name}, gc=False)
+    return kind
 
 
 def value_at(node: Any, depth: int) -> Any:
-    """The field's value in an object that :func:`field_reader` read."""
+    """The value in what was read as :func:`at_path` of so many names."""
     for _ in range(depth):
         if node is None:
             return None

@@ -8,20 +8,23 @@ encodings, a parser of the author's) goes through Python objects.
 from __future__ import annotations
 
 import json
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from headwater.cursor import Cursor
 from headwater.errors import SourceError, TransientError
-from headwater.projection import field_reader, value_at
+from headwater.projection import at_path, value_at
 from headwater.stream import Page, Record
 
 if TYPE_CHECKING:
     from requests import Response
 
 _JSON = msgspec.json.Decoder()
+_PIECE = 1 << 16
 
 
 class HttpPage:
@@ -54,42 +57,54 @@ class RawRecords:
     """
 
     def __init__(self, path: str, cursor: Cursor | None) -> None:
-        self._names = [name for name in path.split(".") if name]
-        # msgspec takes what it does not know; a list that is missing or null is told apart from an empty one
-        self._records = _at_path(list[msgspec.Raw], self._names)
-        self._cursor = cursor
-        self._fields = field_reader(cursor.path if cursor else ("",))
-        self._depth = len(cursor.path) if cursor else 0
+        names = [name for name in path.split(".") if name]
+        field = cursor.path if cursor else ()
+        self._depth, self._field_depth = len(names), len(field)
+        self._records = _decoder(list[msgspec.Raw], names)
+        self._cursors = _decoder(list[at_path(Any, field)], names)  # type: ignore[misc]
 
     def page(self, body: bytes) -> Page:
         """The page in a body.
 
         :raises msgspec.DecodeError: when the body is not plain JSON of this shape; the slow way says why.
+        :raises UnicodeDecodeError: when it is not UTF-8.
         """
         if not body.isascii():
-            body.decode()  # msgspec does not look into what it passes over
+            _check_utf8(body)  # msgspec does not look into what it passes over
         if b"\n" in body or b"\r" in body:  # only between tokens, never inside them
             body = msgspec.json.format(body, indent=-1)
-        node = self._records.decode(body)
-        for _ in self._names:
-            node = node.value
-            if node is None:
-                raise msgspec.DecodeError("no list of records")
-        data: list[msgspec.Raw] = node
-        if not data:
-            return Page([])
-        objects = self._fields.decode(b"[" + b",".join(data) + b"]") if self._names else self._fields.decode(body)
-        if not self._depth:
+        data = value_at(self._records.decode(body), self._depth)
+        if data is None:  # missing or null, which is not the same as empty
+            raise msgspec.DecodeError("no list of records")
+        if not self._field_depth:
+            if not _are_objects(data):
+                raise msgspec.DecodeError("no list of objects")
             return Page(data)
-        if self._depth == 1:
+        objects = value_at(self._cursors.decode(body), self._depth)
+        if self._field_depth == 1:
             return Page(data, [item.value for item in objects])
-        return Page(data, [value_at(item, self._depth) for item in objects])
+        return Page(data, [value_at(item, self._field_depth) for item in objects])
 
 
-def _at_path(kind: Any, names: Sequence[str]) -> msgspec.json.Decoder[Any]:
-    for name in reversed(names):
-        kind = msgspec.defstruct("Body", [("value", kind | None, None)], rename={"value": name})
-    return msgspec.json.Decoder(kind)
+def _decoder(kind: Any, names: Sequence[str]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(at_path(kind, names))
+
+
+def _are_objects(data: Sequence[msgspec.Raw]) -> bool:
+    """Whether each one begins as a JSON object does; that they are JSON is known."""
+    return set(map(itemgetter(0), map(memoryview, data))) <= {ord("{")}  # type: ignore[arg-type]
+
+
+def _check_utf8(body: bytes) -> None:
+    """Decode piece by piece: a text of the whole body would take up to four times its memory, and its time.
+
+    :raises UnicodeDecodeError: when it is not UTF-8.
+    """
+    decode = getincrementaldecoder("utf-8")().decode
+    view = memoryview(body)
+    for start in range(0, len(body), _PIECE):
+        decode(view[start : start + _PIECE])
+    decode(b"", True)
 
 
 def records_of(response: Response, path: str) -> Iterator[Record]:

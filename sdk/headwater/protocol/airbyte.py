@@ -53,8 +53,11 @@ def _encode_records(batch: Records) -> bytes:
         + b',"data":'
     )
     tail = b',"emitted_at":%d}}\n' % batch.emitted_at
-    if not batch.changes:  # the common case: one join for the whole page
-        return b"".join((head, (tail + head).join(batch.data), tail))
+    if not batch.changes:  # the common case: one join, and so one copy, for the whole page
+        between = list(batch.data)
+        between[0] = b"".join((head, between[0]))
+        between[-1] = b"".join((between[-1], tail))
+        return (tail + head).join(between)
     lines = []
     for index, data in enumerate(batch.data):
         meta = b""

@@ -65,7 +65,7 @@ class Records:
     @property
     def size(self) -> int:
         """Bytes of JSON in the batch."""
-        return sum(memoryview(record).nbytes for record in self.data)
+        return len(b"".join(self.data))  # a copy, and yet far quicker than to ask each one
 
     def rows(self) -> list[dict[str, Any]]:
         """The records as Python dictionaries, decoded at each call."""
