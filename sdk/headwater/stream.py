@@ -90,7 +90,8 @@ class Stream(ABC):
         """The records of one slice.
 
         Called once a slice. May raise SkipSlice (nothing to read here), ConfigError, TransientError or
-        SourceError; any other exception is taken for a bug of the connector.
+        SourceError; any other exception is taken for a bug of the connector. The records that came before an
+        error are kept; one must not be changed after it was given.
         """
 
     def partitions(self) -> Iterable[Partition]:
@@ -108,11 +109,17 @@ class Stream(ABC):
         """The records of one slice in batches: of :meth:`read`, here, up to 500 records or half a second."""
         rows: list[Record] = []
         began = time.monotonic()
-        for record in self.read(slice):
-            rows.append(record)
-            if len(rows) >= 500 or time.monotonic() - began > 0.5:
+        try:
+            for record in self.read(slice):
+                rows.append(record)
+                if len(rows) >= 500 or time.monotonic() - began > 0.5:
+                    full, rows = rows, []
+                    yield Page.of_rows(full, self.cursor)
+                    began = time.monotonic()
+        except Exception:  # what was read before it is good, and where the slice is skipped it is all there is
+            if rows:
                 yield Page.of_rows(rows, self.cursor)
-                rows, began = [], time.monotonic()
+            raise
         if rows:
             yield Page.of_rows(rows, self.cursor)
 
