@@ -51,6 +51,7 @@ class Transport:
         self.base = base
         self.retry = retry
         self._origin = origin(base)
+        self._root = "/".join(base.split("/")[:3]) + "/"
         self._auth = auth
         self._headers = headers
         self._rate_limit = rate_limit
@@ -58,6 +59,7 @@ class Transport:
         self._waiting = waiting
         self._timeout = (min(_CONNECT_SECONDS, timeout), timeout)
         self._session: Session | None = None
+        self._common: dict[str, str | bytes] = {}  # headers to any host
         self._settings: dict[str, dict[str, Any]] = {}
         self._never = threading.Event()
 
@@ -141,19 +143,19 @@ class Transport:
         import urllib3
 
         session = self._session or self._open()
-        own = origin(url) == self._origin
-        headers = {**self._headers, **request.headers} if own else {"Accept": "*/*"}
+        own = url.startswith(self._root) or origin(url) == self._origin
+        # not Session.prepare_request: it merges the session's settings anew for each request
+        prepared = requests.PreparedRequest()
         try:
-            prepared = session.prepare_request(
-                requests.Request(
-                    method,
-                    url,
-                    params=params,
-                    headers=headers,
-                    json=body[0],
-                    data=body[1],
-                    auth=self._auth if own and self._auth is not None else _anonymous,
-                )
+            prepared.prepare(
+                method,
+                url,
+                params=params,
+                headers={**self._common, **self._headers, **request.headers} if own else self._common,
+                json=body[0],
+                data=body[1],
+                auth=self._auth if own and self._auth is not None else _anonymous,
+                cookies=session.cookies,
             )
             settings = self._settings_for(session, url)
             response = session.send(
@@ -187,6 +189,7 @@ class Transport:
         adapter = HTTPAdapter(pool_connections=10, pool_maxsize=32)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
+        self._common = dict(session.headers)
         self._session = session
         return session
 
