@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,8 @@ from typing import Any
 import pytest
 
 from headwater import cli
-from headwater.errors import ConfigError, SourceError, TransientError
+from headwater.cli_run import paragraph
+from headwater.errors import ConfigError, IncompleteError, SourceError, TransientError
 from headwater.protocol.catalog import Catalog, CatalogStream, ConfiguredCatalog
 from headwater.protocol.messages import (
     Control,
@@ -152,9 +157,7 @@ def test_limit_is_a_trial(flow: Path) -> None:
         (SystemExit(143), 143, ""),
     ],
 )
-def test_exit_codes(
-    flow: Path, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, turn: str
-) -> None:
+def test_exit_codes(flow: Path, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, turn: str) -> None:
     Fake.fail = error
     assert cli.main(["run", str(flow)]) == code
     told = capsys.readouterr().err
@@ -190,8 +193,6 @@ def test_what_is_wrong_in_the_file_is_named(
     flow.write_text(FLOW.replace(old, new))
     assert cli.main(["run", str(flow)]) == 2
     told = capsys.readouterr().err
-    import re
-
     assert re.search(match, told) and "Your turn" in told
     assert "pw" not in told and Fake.seen == []
 
@@ -226,9 +227,7 @@ def test_a_sink_without_states_has_them_in_a_file(flow: Path, capsys: pytest.Cap
     assert cli.main(["run", str(flow)]) == 0
     path = flow.parent / ".headwater" / "state" / "hub_db.json"
     assert json.loads(path.read_text()) == [State.of_stream(ISSUES, {"at": 3}).raw]
-    assert (
-        cli.main(["run", str(flow), "--state-file", str(flow.parent / "s.json"), "--stream", "issues"]) == 0
-    )
+    assert cli.main(["run", str(flow), "--state-file", str(flow.parent / "s.json"), "--stream", "issues"]) == 0
     assert (flow.parent / "s.json").exists()
     assert (flow.parent / "out" / "issues.jsonl").read_text().count("\n") == 6
 
@@ -264,12 +263,54 @@ def test_a_renewed_token_is_used_next_time_and_kept_to_oneself(flow: Path) -> No
 
 def test_one_failing_flow_does_not_stop_the_next(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flow.write_text(
-        FLOW.replace(
-            "[[flows]]", '[sources.bad]\nname = "none"\n[[flows]]\nfrom = "bad"\nto = "db"\n[[flows]]'
-        )
+        FLOW.replace("[[flows]]", '[sources.bad]\nname = "none"\n[[flows]]\nfrom = "bad"\nto = "db"\n[[flows]]')
     )
     assert cli.main(["run", str(flow)]) == 2
     assert rows(flow, "SELECT count(*) FROM issues") == [(3,)]
+
+
+PROCESS = """
+import sys, time
+from headwater import cli, registry
+from tests.test_cli import Fake
+
+class Slow(Fake):
+    def read(self, catalog, state=()):
+        for message in super().read(catalog, state):
+            yield message
+            if state or Fake.seen[-1][0].streams[0].stream.name == "issues":
+                print("read", flush=True)
+            time.sleep(0.3)
+
+registry.find = lambda name: Slow
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_run_and_keeps_what_is_safe(flow: Path, number: int, code: int) -> None:
+    root = Path(__file__).parents[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROCESS, "run", str(flow)], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        for _ in range(2):  # an issue, and its state
+            assert process.stdout.readline() == b"read\n"
+        process.send_signal(number)
+        _, told = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == code, told.decode()
+    assert b"Traceback" not in told
+    assert rows(flow, "SELECT id FROM issues") == [(0,)]
+    assert '{"at":1}' in rows(flow, "SELECT state FROM _headwater_state")[0][0]
+
+
+def test_streams_that_fail_alike_are_told_of_once() -> None:
+    one = ConfigError("the token was revoked")
+    told = paragraph(IncompleteError({"a": one, "b": ConfigError("the token was revoked"), "c": SourceError("x")}), "f")
+    assert told.count("revoked") == 1 and "streams 'a', 'b'" in told and "stream 'c'" in told
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:

@@ -159,19 +159,23 @@ def _digest(config: Mapping[str, Any]) -> str:
 
 
 def paragraph(error: BaseException, flow: str | None = None) -> str:
-    """An error for people: where, what, and whose turn it is; one for each failed stream."""
-    if isinstance(error, IncompleteError):
-        return "\n\n".join(paragraph(_of_stream(name, one), flow) for name, one in error.errors.items())
-    stream = getattr(error, "stream", None)
-    where = ", ".join(part for part in (flow and f"flow {flow!r}", stream and f"stream {stream!r}") if part)
+    """An error for people: where, what, and whose turn it is; one for all streams that failed alike."""
+    if not isinstance(error, IncompleteError):
+        stream = getattr(error, "stream", None)
+        return _paragraph(error, flow, [stream] if stream else [])
+    alike: dict[str, tuple[Exception, list[str]]] = {}
+    for stream, one in error.errors.items():
+        alike.setdefault(str(one), (one, []))[1].extend([stream] if stream else [])
+    return "\n\n".join(_paragraph(one, flow, streams) for one, streams in alike.values())
+
+
+def _paragraph(error: BaseException, flow: str | None, streams: list[str]) -> str:
+    parts = [f"flow {flow!r}"] if flow else []
+    if streams:
+        parts.append(f"stream{'s' if len(streams) > 1 else ''} {', '.join(map(repr, streams))}")
     what = str(error) if isinstance(error, HeadwaterError) else f"{type(error).__name__}: {error}"
-    return f"FAILED {where}: {what}\n  {_turn(error)}" if where else f"FAILED: {what}\n  {_turn(error)}"
-
-
-def _of_stream(name: str, error: Exception) -> Exception:
-    if isinstance(error, HeadwaterError) and error.stream is None and name:
-        error.stream = name
-    return error
+    where = f" {', '.join(parts)}" if parts else ""
+    return f"FAILED{where}: {what}\n  {_turn(error)}"
 
 
 def _turn(error: BaseException) -> str:
