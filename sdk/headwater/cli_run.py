@@ -15,7 +15,8 @@ from typing import Any, cast
 import msgspec
 
 from headwater.bridge import Sink, StateStore, SyncResult, sync
-from headwater.bridge.flow import Flow, load_flows
+from headwater.bridge.flow import Flow
+from headwater.bridge.flow_file import load_flows
 from headwater.bridge.progress import Display
 from headwater.bridge.sinks import open_sink
 from headwater.bridge.states.file import FileStates, write_durably

@@ -11,7 +11,8 @@ from typing import Protocol
 
 import msgspec
 
-from headwater.bridge.flow import Flow, load_flows
+from headwater.bridge.flow import Flow
+from headwater.bridge.flow_file import load_flows
 from headwater.bridge.sinks import open_sink
 from headwater.bridge.states.file import FileStates
 from headwater.bridge.states.store import without

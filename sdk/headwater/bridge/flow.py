@@ -1,32 +1,11 @@
-"""Flows from a TOML file: the form of VDK's data-sources plugin, and what Headwater adds to it.
-
-::
-
-    [sources.hub]
-    name = "github"                      # a connector, as `headwater list` shows it
-    config = { token = "${GITHUB_TOKEN}", repositories = ["vmware/versatile-data-kit"] }
-
-    [destinations.db]
-    target = "sqlite:///hub.db"          # or method = "sqlite", target = "hub.db"
-
-    [[flows]]
-    from = "hub"
-    to = "db"
-    streams = ["issues", "commits"]      # left out: all
-
-What each word means is in docs/operate.md.
-"""
+"""A flow: which streams of a source go to which destination, and how."""
 
 from __future__ import annotations
 
-import importlib
-import os
-import re
-import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from headwater.errors import ConfigError, FlowError
 from headwater.protocol.catalog import (
@@ -36,13 +15,6 @@ from headwater.protocol.catalog import (
     DestinationSyncMode,
     SyncMode,
 )
-
-tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-
-_STREAM = ("columns", "sync_mode", "mode", "primary_key", "cursor_field")
-_FLOW = ("from", "to", "name", "streams", "sync_mode", "mode", "state")
-_METHODS = ("sqlite", "jsonl", "memory")
-_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -88,14 +60,10 @@ class Flow:
             return replace(self, streams={name: StreamOptions() for name in names})
         missing = [name for name in names if name not in self.streams]
         if missing:
-            raise FlowError(
-                f"The flow {self.name!r} has no stream {_list(missing)}. It has: {_list(self.streams)}."
-            )
+            raise FlowError(f"The flow {self.name!r} has no stream {listed(missing)}. It has: {listed(self.streams)}.")
         return replace(self, streams={name: self.streams[name] for name in names})
 
-    def configure(
-        self, catalog: Catalog, modes: Collection[str], *, full_refresh: bool = False
-    ) -> ConfiguredCatalog:
+    def configure(self, catalog: Catalog, modes: Collection[str], *, full_refresh: bool = False) -> ConfiguredCatalog:
         """The flow's streams of a source's catalog.
 
         A stream is read incrementally where it can be, and deduplicated where it has a primary key and the
@@ -108,13 +76,9 @@ class Flow:
             configured = catalog.configured(names, full_refresh=full_refresh)
         except ConfigError as error:
             raise FlowError(f"The flow {self.name!r}: {error}") from None
-        return ConfiguredCatalog(
-            tuple(self._configure(stream, modes, full_refresh) for stream in configured.streams)
-        )
+        return ConfiguredCatalog(tuple(self._configure(stream, modes, full_refresh) for stream in configured.streams))
 
-    def _configure(
-        self, stream: ConfiguredStream, modes: Collection[str], full_refresh: bool
-    ) -> ConfiguredStream:
+    def _configure(self, stream: ConfiguredStream, modes: Collection[str], full_refresh: bool) -> ConfiguredStream:
         options = (self.streams or {}).get(stream.stream.name, StreamOptions())
         key = stream.primary_key if options.primary_key is None else options.primary_key
         mode = options.mode or self.options.mode
@@ -127,14 +91,12 @@ class Flow:
             if options.sync_mode or self.streams is not None or sync_mode == "full_refresh":
                 raise FlowError(
                     f"The flow {self.name!r}, stream {stream.stream.name!r}: the source can't read it with "
-                    f"{sync_mode!r}. It can: {_list(stream.stream.supported_sync_modes)}.",
+                    f"{sync_mode!r}. It can: {listed(stream.stream.supported_sync_modes)}.",
                     stream=stream.stream.name,
                 )
             sync_mode = stream.sync_mode
         cursor = stream.cursor_field if options.cursor_field is None else options.cursor_field
-        chosen = replace(
-            stream, destination_sync_mode=mode, sync_mode=sync_mode, primary_key=key, cursor_field=cursor
-        )
+        chosen = replace(stream, destination_sync_mode=mode, sync_mode=sync_mode, primary_key=key, cursor_field=cursor)
         if options.columns is None:
             return chosen
         try:
@@ -143,192 +105,6 @@ class Flow:
             raise FlowError(f"The flow {self.name!r}: {error}", stream=stream.stream.name) from None
 
 
-def load_flows(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> list[Flow]:
-    """The flows of a file.
-
-    :param environ: where ``${NAME}`` is looked up; default: the process's environment.
-    :raises FlowError: naming the file and the place where it is wrong.
-    """
-    path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FlowError(f"{path} can't be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FlowError(f"{path} is not TOML: {error}.") from None
-    try:
-        return _flows(data, path.absolute().parent, os.environ if environ is None else environ)
-    except FlowError as error:
-        raise FlowError(f"{path}: {error}") from None
-
-
-def _flows(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> list[Flow]:
-    _entry(data, "the file", (), ("sources", "destinations", "flows"))
-    sources = _section(data, "sources")
-    destinations = _section(data, "destinations")
-    listed = data.get("flows") or []
-    if not isinstance(listed, list) or not listed:
-        raise FlowError("there is no flow. Add a table [[flows]] with `from` and `to`.")
-    flows = [
-        _flow(flow, f"flow {number}", sources, destinations, folder, environ)
-        for number, flow in enumerate(listed, start=1)
-    ]
-    names = [flow.name for flow in flows]
-    for name in names:
-        if names.count(name) > 1:
-            raise FlowError(f"two flows are named {name!r}, but states are kept by that: give them a `name`.")
-    return flows
-
-
-def _flow(
-    value: Any,
-    where: str,
-    sources: Mapping[str, Any],
-    destinations: Mapping[str, Any],
-    folder: Path,
-    environ: Mapping[str, str],
-) -> Flow:
-    flow = _entry(value, where, ("from", "to"), _FLOW[2:])
-    source = _defined(sources, flow["from"], "source", where)
-    destination = _defined(destinations, flow["to"], "destination", where)
-    at = f"[sources.{flow['from']}]"
-    _entry(source, at, ("name",), ("config",))
-    if not isinstance(source["name"], str) or not isinstance(source.get("config", {}), dict):
-        raise FlowError(f"{at}: `name` must be a text, and `config` a table.")
-    name = flow.get("name", f"{flow['from']}_{flow['to']}")
-    if not isinstance(name, str) or not name:
-        raise FlowError(f"{where}: `name` must be a text.")
-    state = flow.get("state", os.path.join(".headwater", "state", re.sub(r"[^\w.-]", "_", name) + ".json"))
-    if not isinstance(state, str) or not state:
-        raise FlowError(f"{where}: `state` must be the path of a file.")
-    return Flow(
-        name=name,
-        source=flow["from"],
-        connector=source["name"],
-        config=_resolved(source.get("config", {}), environ, f"{at}, config"),
-        url=_url(destination, f"[destinations.{flow['to']}]", environ),
-        streams=_streams(flow.get("streams"), where),
-        options=_options({k: flow[k] for k in ("sync_mode", "mode") if k in flow}, where),
-        state=folder / state,
-        folder=folder,
-    )
-
-
-def _streams(value: Any, where: str) -> dict[str, StreamOptions] | None:
-    """A list of names, a list of tables with a name, or a table of tables."""
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        value = [
-            {**_entry(table, f"{where}, stream {name!r}", (), _STREAM), "name": name}
-            for name, table in value.items()
-        ]
-    if not isinstance(value, list):
-        raise FlowError(f"{where}: `streams` must be a list of names or of tables.")
-    streams = {}
-    for entry in value:
-        table = {"name": entry} if isinstance(entry, str) else entry
-        table = _entry(table, f"{where}, an entry of `streams`", ("name",), _STREAM)
-        at = f"{where}, stream {table['name']!r}"
-        streams[str(table.pop("name"))] = _options(table, at)
-    return streams
-
-
-def _options(table: Mapping[str, Any], where: str) -> StreamOptions:
-    _choice(table, "sync_mode", get_args(SyncMode), where)
-    _choice(table, "mode", get_args(DestinationSyncMode), where)
-    key = table.get("primary_key")
-    if key is not None:
-        if not isinstance(key, list) or not key:
-            raise FlowError(f"{where}: `primary_key` must be a list of columns, or of paths of names.")
-        key = tuple((part,) if isinstance(part, str) else _names(part, "primary_key", where) for part in key)
-    columns, cursor = table.get("columns"), table.get("cursor_field")
-    if isinstance(cursor, str):
-        cursor = [cursor]
-    return StreamOptions(
-        None if columns is None else _names(columns, "columns", where),
-        table.get("sync_mode"),
-        table.get("mode"),
-        key,
-        None if cursor is None else _names(cursor, "cursor_field", where),
-    )
-
-
-def _names(value: Any, name: str, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-        raise FlowError(f"{where}: `{name}` must be a list of names.")
-    return tuple(value)
-
-
-def _choice(table: Mapping[str, Any], name: str, allowed: Iterable[str], where: str) -> None:
-    if table.get(name) not in (None, *allowed):
-        raise FlowError(f"{where}: `{name}` is {table[name]!r}; it must be one of {', '.join(allowed)}.")
-
-
-def _url(destination: Any, where: str, environ: Mapping[str, str]) -> str:
-    table = _entry(destination, where, (), ("method", "target"))
-    method, target = table.get("method"), _resolved(table.get("target", ""), environ, f"{where}, target")
-    if not isinstance(target, str) or not isinstance(method, (str, type(None))):
-        raise FlowError(f"{where}: `method` and `target` must be texts.")
-    if method is None or "://" in target:
-        if not target:
-            raise FlowError(f'{where} has no `target`, such as "sqlite:///out.db".')
-        return target
-    known = method.lower().removeprefix("headwater-")
-    if known not in _METHODS:
-        raise FlowError(f"{where}: the method {method!r} is not known here. Known are: {_list(_METHODS)}.")
-    return "memory://" if known == "memory" else f"{known}:///{target}"
-
-
-def _resolved(value: Any, environ: Mapping[str, str], where: str) -> Any:
-    """The value with ``${NAME}`` replaced in every text; ``$${`` stands for ``${``."""
-    if isinstance(value, str):
-        return _REFERENCE.sub(lambda found: _variable(found, environ, where), value)
-    if isinstance(value, dict):
-        return {key: _resolved(item, environ, f"{where}.{key}") for key, item in value.items()}
-    if isinstance(value, list):
-        return [_resolved(item, environ, where) for item in value]
-    return value
-
-
-def _variable(found: re.Match[str], environ: Mapping[str, str], where: str) -> str:
-    name = found.group(1)
-    if name is None:
-        return "${"
-    if name not in environ:
-        raise FlowError(f"{where}: the environment variable {name!r} is not set. Set it, then run again.")
-    return environ[name]
-
-
-def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = data.get(name, {})
-    if not isinstance(section, Mapping):
-        raise FlowError(f"`{name}` must be made of tables such as [{name}.ID].")
-    return section
-
-
-def _entry(value: Any, where: str, needed: Iterable[str], optional: Iterable[str]) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise FlowError(f"{where} must be a table.")
-    missing = [name for name in needed if name not in value]
-    unknown = [name for name in value if name not in (*needed, *optional)]
-    if missing:
-        raise FlowError(f"{where} has no {_list(missing)}.")
-    if unknown:
-        raise FlowError(
-            f"{where} has {_list(unknown)}, which is not known. It takes: {', '.join((*needed, *optional))}."
-        )
-    return dict(value)
-
-
-def _defined(known: Mapping[str, Any], name: Any, kind: str, where: str) -> Any:
-    if not isinstance(name, str) or name not in known:
-        raise FlowError(
-            f"{where}: the {kind} {name!r} is not defined. Defined are: {_list(known) or 'none'}. "
-            f"Name one of them, or add a table [{kind}s.{name}]."
-        )
-    return known[name]
-
-
-def _list(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Names for an error."""
     return ", ".join(map(repr, names))

@@ -11,6 +11,7 @@ from headwater.bridge.landing import Landing, wrapped
 from headwater.bridge.result import SyncResult
 from headwater.bridge.sink import Sink
 from headwater.bridge.states.store import StateStore, without
+from headwater.bridge.transform import Transform, transformed
 from headwater.errors import FlowError, ForeignError, IncompleteError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import (
@@ -23,13 +24,9 @@ from headwater.protocol.messages import (
     Records,
     State,
     Status,
-    StreamDescriptor,
     StreamStatus,
 )
 from headwater.protocol.readable import Readable
-from headwater.protocol.values import encode_rows
-
-Transform = Callable[[StreamDescriptor, dict[str, Any]], "Mapping[str, Any] | None"]
 
 _LOG = logging.getLogger("headwater.source")
 _LEVELS = {
@@ -264,33 +261,6 @@ class _Loop:
             records = transformed(records, self.transform)
         if len(records):
             self.landing.records(records)
-
-
-def transformed(records: Records, transform: Transform) -> Records:
-    """The records as the transform made them.
-
-    :raises FlowError: when it failed, naming the stream.
-    """
-    rows: list[Mapping[str, Any]] = []
-    kept: list[int] = []
-    name = str(records.stream)
-    for index, record in enumerate(records.rows()):
-        try:
-            row = transform(records.stream, record)
-        except Exception as error:
-            raise FlowError(
-                f"Stream {name!r}: the transform failed on a record ({type(error).__name__}: {error}).",
-                stream=name,
-            ) from error
-        if row is not None:
-            rows.append(row)
-            kept.append(index)
-    data, changes = encode_rows(rows)
-    if records.changes:
-        for at, index in enumerate(kept):
-            if before := records.changes.get(index):
-                changes[at] = [*before, *changes.get(at, ())]
-    return Records(records.stream, data, records.emitted_at, changes)
 
 
 def close_quietly(messages: Iterator[Message]) -> None:
