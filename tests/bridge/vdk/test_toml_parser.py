@@ -97,6 +97,27 @@ def test_what_is_wrong_is_named(data: dict[str, Any], words: list[str]) -> None:
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+def test_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_OF_TEST", "hunter2")
+    data = {
+        "sources": {"s": {"name": "n", "config": {"a": [{"b": "x ${TOKEN_OF_TEST}"}], "c": "$${X}", "d": 1}}},
+        "destinations": {"d": {"method": "m", "target": "${TOKEN_OF_TEST}.db"}},
+    }
+    found = definitions_from_dict(data)
+    assert found.sources["s"].config == {"a": [{"b": "x hunter2"}], "c": "${X}", "d": 1}
+    assert found.destinations["d"].target == "hunter2.db"
+    monkeypatch.delenv("TOKEN_OF_TEST")
+    with pytest.raises(ValueError, match=r"\[sources\.s\], config, a, b.*'TOKEN_OF_TEST'"):
+        definitions_from_dict(data)
+
+
+def test_keys_and_cursors_are_paths() -> None:
+    stream = StreamDefinition(primary_key=["a", ["b", "c"]], cursor_field="d")
+    assert stream.key_paths == (("a",), ("b", "c"))
+    assert stream.cursor_path == ("d",)
+    assert StreamDefinition().key_paths is StreamDefinition().cursor_path is None
+
+
 def test_a_file_that_is_missing_or_not_toml(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"none\.toml"):
         load_config(tmp_path / "none.toml")

@@ -111,6 +111,15 @@ def test_headwater_sqlite(vdk: Any, job: Any, tmp_path: Path, mode: str) -> None
             assert database.execute(f'SELECT id FROM "{table}" ORDER BY id').fetchall() == [(n,) for n in range(1, 10)]
 
 
+def test_a_key_that_the_flow_gives(vdk: Any, job: Any, tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    streams = {"ones": {"columns": ["even"], "primary_key": ["even"]}}
+    arguments = {"method": "headwater-sqlite", "target": str(file), "mode": "append_dedup", "streams": streams}
+    run(vdk, job(FLOW), arguments)
+    with sqlite3.connect(file) as database:
+        assert database.execute("SELECT even, id FROM ones ORDER BY id").fetchall() == [(1, 6), (0, 7)]
+
+
 def test_states_last_in_a_file(vdk: Any, job: Any, tmp_path: Path) -> None:
     directory = job(FLOW)
     for _ in range(2):

@@ -58,15 +58,33 @@ class StreamDefinition:
     :ivar columns: the top-level fields that travel; all where it is None. Keys and cursor always do.
     :ivar sync_mode: ``incremental`` or ``full_refresh``.
     :ivar mode: ``append``, ``append_dedup`` or ``overwrite``.
+    :ivar primary_key: what identifies a record, where the source does not say it: columns, or paths of names.
+    :ivar cursor_field: the column (or path of names) that says how far the stream was read, where the source
+        leaves that to the user.
     """
 
     columns: list[str] | None = None
     sync_mode: str | None = None
     mode: str | None = None
+    primary_key: list[str | list[str]] | None = None
+    cursor_field: str | list[str] | None = None
 
     def __post_init__(self) -> None:
         _one_of("sync_mode", self.sync_mode, SYNC_MODES)
         _one_of("mode", self.mode, MODES)
+
+    @property
+    def key_paths(self) -> tuple[tuple[str, ...], ...] | None:
+        """``primary_key`` as paths."""
+        if self.primary_key is None:
+            return None
+        return tuple((part,) if isinstance(part, str) else tuple(part) for part in self.primary_key)
+
+    @property
+    def cursor_path(self) -> tuple[str, ...] | None:
+        """``cursor_field`` as a path."""
+        cursor = self.cursor_field
+        return (cursor,) if isinstance(cursor, str) else None if cursor is None else tuple(cursor)
 
 
 StreamsOfFlow = Iterable[str] | Mapping[str, StreamDefinition | Mapping[str, Any]]
@@ -139,9 +157,9 @@ def _stream(name: str, value: Any) -> StreamDefinition:
         raise DefinitionError(
             f"Stream {name!r} of a flow takes {', '.join(sorted(known))}; it was given {_keys(value)}."
         )
-    columns = value.get("columns")
-    if columns is not None and (isinstance(columns, str) or not all(isinstance(c, str) for c in columns)):
-        raise DefinitionError(f"Stream {name!r} of a flow: `columns` must be a list of names.")
+    for list_ in ("columns", "primary_key"):
+        if not isinstance(value.get(list_, []), (list, tuple)):
+            raise DefinitionError(f"Stream {name!r} of a flow: `{list_}` must be a list of names.")
     return StreamDefinition(**value)
 
 

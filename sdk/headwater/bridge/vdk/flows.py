@@ -51,7 +51,7 @@ class Selection:
     def of(self, name: str) -> StreamDefinition:
         """What holds for one stream."""
         own = (self.streams or {}).get(name) or StreamDefinition()
-        return StreamDefinition(own.columns, own.sync_mode or self.sync_mode, own.mode or self.mode)
+        return replace(own, sync_mode=own.sync_mode or self.sync_mode, mode=own.mode or self.mode)
 
 
 class Flows:
@@ -217,6 +217,10 @@ def chosen(
             )
         if said.sync_mode == "full_refresh" or (said.sync_mode is None and said.mode == "overwrite"):
             stream = replace(stream, sync_mode="full_refresh")
+        if said.key_paths is not None:
+            stream = replace(stream, primary_key=said.key_paths)
+        if said.cursor_path is not None:
+            stream = replace(stream, cursor_field=said.cursor_path)
         dedup = bool(stream.primary_key) and "append_dedup" in modes
         mode = said.mode or ("append_dedup" if dedup else "append")
         stream = replace(stream, destination_sync_mode=mode)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@
 
     [sources.hub]                       # the id is the job's own
     name = "github"
-    config = { repositories = ["vmware/versatile-data-kit"] }
+    config = { token = "${GITHUB_TOKEN}", repositories = ["vmware/versatile-data-kit"] }
 
     [destinations.db]
     method = "headwater-sqlite"
@@ -18,13 +18,15 @@
     columns = ["number", "title"]
     [flows.streams.commits]
 
-``streams = ["issues", "commits"]`` says the same where a stream needs nothing of its own.
+``streams = ["issues", "commits"]`` says the same where a stream needs nothing of its own. ``${NAME}`` in a
+config or a target stands for an environment variable, ``$${`` for ``${``.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -39,6 +41,7 @@ from headwater.bridge.vdk.errors import DefinitionError
 
 tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _FLOW = ("from", "to", "streams", "sync_mode", "mode")
 
 
@@ -64,12 +67,14 @@ def definitions_from_dict(data: Mapping[str, Any]) -> Definitions:
         those that are, or when an entry has something missing, wrong or unknown.
     """
     sources = {
-        id_: SourceDefinition(id=id_, **_entry(value, f"[sources.{id_}]", ("name",), ("config",)))
+        id_: SourceDefinition(id=id_, **_resolved(_entry(value, where, ("name",), ("config",)), where))
         for id_, value in _section(data, "sources").items()
+        for where in (f"[sources.{id_}]",)
     }
     destinations = {
-        id_: DestinationDefinition(id=id_, **_entry(value, f"[destinations.{id_}]", (), ("method", "target")))
+        id_: DestinationDefinition(id=id_, **_resolved(_entry(value, where, (), ("method", "target")), where))
         for id_, value in _section(data, "destinations").items()
+        for where in (f"[destinations.{id_}]",)
     }
     flows = []
     for number, flow in enumerate(data.get("flows", []), start=1):
@@ -85,6 +90,23 @@ def definitions_from_dict(data: Mapping[str, Any]) -> Definitions:
             )
         )
     return Definitions(sources=sources, destinations=destinations, flows=flows)
+
+
+def _resolved(value: Any, where: str) -> Any:
+    """The value with environment variables in place of their names."""
+    if isinstance(value, Mapping):
+        return {key: _resolved(item, f"{where}, {key}") for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolved(item, where) for item in value]
+    return _REFERENCE.sub(lambda found: _variable(found[1], where), value) if isinstance(value, str) else value
+
+
+def _variable(name: str | None, where: str) -> str:
+    if name is None:
+        return "${"
+    if name not in os.environ:
+        raise DefinitionError(f"{where}: the environment variable {name!r} is not set. Set it, then run again.")
+    return os.environ[name]
 
 
 def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
