@@ -20,12 +20,13 @@ from vdk.plugin.data_sources.state import (
 from vdk.plugin.test_utils.util_funcs import cli_assert_equal
 from vdk.plugin.test_utils.util_plugins import IngestIntoMemoryPlugin
 
+from headwater import registry
 from headwater.bridge.vdk import plugin
 from headwater.bridge.vdk.data_source import ConnectorDataSource, data_source_class
 from headwater.bridge.vdk.ingester import DataSourceIngester
 from headwater.errors import ConfigError
 from headwater.protocol.catalog import Catalog, CatalogStream, ConfiguredCatalog
-from headwater.protocol.messages import Records, Spec, State, StreamDescriptor
+from headwater.protocol.messages import Records, Spec, State, Status, StreamStatus
 from tests.bridge.vdk.numbers_source import row
 from tests.bridge.vdk.test_flow import flow_of, ids, rows
 from tests.bridge.vdk.test_ingester import JobInput
@@ -121,6 +122,17 @@ def test_our_ingester_reads_it_too(installed: Path) -> None:
     assert len(job.sent) <= 6
 
 
+@pytest.fixture
+def factory_of(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes a class an installed connector."""
+
+    def make(name: str, connector: Any) -> None:
+        monkeypatch.setattr(registry, "names", lambda: [name])
+        monkeypatch.setattr(registry, "find", lambda wanted: connector)
+
+    return make
+
+
 class GlobalSource:
     """A source with one state for all of its streams."""
 
@@ -141,7 +153,8 @@ class GlobalSource:
         start = state[0].raw["global"]["shared_state"]["n"] if state else 0
         for stream in catalog.streams:
             for number in range(start + 1, start + 3):
-                yield Records(StreamDescriptor(stream.stream.name), [b'{"n":%d}' % number])
+                yield Records(stream.descriptor, [b'{"n":%d}' % number])
+            yield StreamStatus(stream.descriptor, Status.COMPLETE)
         yield State({"type": "GLOBAL", "global": {"shared_state": {"n": start + 2}, "stream_states": []}})
 
 
@@ -163,3 +176,18 @@ def test_a_state_of_all_streams_is_kept_for_each_reader_of_one() -> None:
         *[("a", 11), ("a", 12), ("b", 11), ("b", 12)],
         *[("a", 13), ("a", 14), ("b", 13), ("b", 14)],
     ]
+
+
+def test_a_state_of_all_streams_in_our_own_flow(run: Any, job: Any, factory_of: Any) -> None:
+    factory_of("global", GlobalSource)
+    memory = IngestIntoMemoryPlugin()
+    step = flow_of("flow.start(SourceDefinition('g', 'global'), memory)")
+    for _ in range(2):
+        cli_assert_equal(0, run(job(step), memory))
+    assert [(call.destination_table, [r["n"] for r in call.payload]) for call in memory.payloads] == [
+        ("a", [1, 2]),
+        ("b", [1, 2]),
+        ("a", [3, 4]),
+        ("b", [3, 4]),
+    ]
+    assert run.states()["g"]["others"]["airbyte"]["global"]["shared_state"] == {"n": 4}

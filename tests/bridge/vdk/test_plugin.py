@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from vdk.plugin.test_utils.util_funcs import CliEntryBasedTestRunner, cli_assert
 
 from headwater.bridge.vdk import plugin
 from headwater.bridge.vdk.config_fields import config_of, configuration_class, described
+from headwater.bridge.vdk.data_flow import DataFlowInput, DestinationDefinition, SourceDefinition
 from headwater.bridge.vdk.data_source import data_source_class, register, specification_of
 from headwater.bridge.vdk.states import KEY
 from tests.bridge.vdk.numbers_source import NumbersSource
@@ -154,6 +156,36 @@ def test_memory_can_be_asked_for(job: Any, tmp_path: Path, monkeypatch: pytest.M
     directory = job(flow(tmp_path / "out"))
     cli_assert_equal(0, invoke(directory, plugin))
     assert not (directory / ".headwater").exists()
+
+
+def test_a_job_that_a_notebook_starts(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vdk.internal.builtin_plugins.run.standalone_data_job import StandaloneDataJob
+
+    monkeypatch.setenv("VDK_FS_PROPERTIES_DIRECTORY", str(tmp_path))
+    source = SourceDefinition("s", "numbers", {"names": ["ones"]})
+    with (
+        StandaloneDataJob(tmp_path, "a-notebook") as job_input,
+        DataFlowInput(job_input) as flow,
+    ):
+        flow.start(source, DestinationDefinition("d", "headwater-jsonl", str(tmp_path / "out")))
+    assert len((tmp_path / "out" / "ones.jsonl").read_text().splitlines()) == 5
+
+
+def test_a_templates_properties_are_its_jobs(tmp_path: Path) -> None:
+    class Context:
+        """What of a job's context the choice looks at."""
+
+        def __init__(self, directory: str, template: str | None) -> None:
+            self.name = "templated"
+            self.job_directory = tmp_path / directory
+            self.core_context = SimpleNamespace(
+                configuration=SimpleNamespace(get_value=lambda key: None),
+                state=SimpleNamespace(get=lambda key: template),
+            )
+
+    mine = tmp_path / "job" / ".headwater" / "properties.json"
+    assert plugin._properties_file(Context("job", None)) == mine
+    assert plugin._properties_file(Context("template", "load")) == mine
 
 
 SEND = """
