@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+
+from headwater.protocol.messages import Change
 
 
 class Projection:
@@ -16,6 +18,7 @@ class Projection:
 
     def __init__(self, fields: Iterable[str]) -> None:
         names = list(fields)
+        self._names = frozenset(names)
         kind = msgspec.defstruct(
             "Projected",
             [(f"f{place}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for place in range(len(names))],
@@ -28,6 +31,14 @@ class Projection:
     def __call__(self, data: Sequence[bytes | msgspec.Raw]) -> list[bytes]:
         """Each object with only the chosen fields, in the order they were chosen."""
         return list(map(self._encoder.encode, map(self._decoder.decode, data)))
+
+    def changes(self, changes: Mapping[int, Sequence[Change]]) -> dict[int, list[Change]]:
+        """Of what was changed in each object, that which concerns the chosen fields."""
+        kept = {
+            place: [change for change in made if change.field.split(".", 1)[0] in self._names]
+            for place, made in changes.items()
+        }
+        return {place: made for place, made in kept.items() if made}
 
 
 def at_path(kind: Any, names: Sequence[str]) -> Any:

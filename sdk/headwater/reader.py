@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from headwater.cursor import Cursor, earliest, is_ascending, is_before, latest, not_after_now
 from headwater.errors import ConfigError, SkipSlice, Stopped
 from headwater.projection import Projection
 from headwater.protocol.catalog import ConfiguredStream
-from headwater.protocol.messages import Records, State, Status, StreamStatus
+from headwater.protocol.messages import Message, Records, State, Status, StreamStatus
 from headwater.schema import json_schema
 from headwater.state import NO_CURSOR, StreamState
-from headwater.stream import Page, Slice, Stream
+from headwater.stream import Page, Slice, Stream, is_past
 
 log = logging.getLogger("headwater")
 
 # A setting that is wrong for one partition (a repository that is gone) must not cost the others; one that is
 # wrong for all of them (a token) is known after a few.
 _FAILED_SLICES_IN_A_ROW = 3
+_EMPTY = msgspec.Raw(b"{}")
 
 
 class StreamReader:
@@ -28,38 +31,62 @@ class StreamReader:
     :param stream: the stream.
     :param configured: how the sync wants it.
     :param blob: its stored state; None for a first read. A full refresh does not use it.
+    :param events: what the source has to say meanwhile; it goes out before the next message.
     """
 
-    def __init__(self, stream: Stream, configured: ConfiguredStream, blob: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        configured: ConfiguredStream,
+        blob: Mapping[str, Any] | None,
+        events: Callable[[], Iterable[Message]] = tuple,
+    ) -> None:
         self.stream = stream
         self.descriptor = configured.descriptor
         incremental = configured.sync_mode == "incremental" and stream.cursor is not None
         self._cursor: Cursor | None = stream.cursor
         self._state = StreamState(stream.cursor.field, blob) if incremental and stream.cursor else None
         self._projection = _projection(stream, configured)
+        self._events = events
+        self._running = False
         self._records_since_state = 0
         self._bytes_since_state = 0
         self._last_blob: Mapping[str, Any] | None = None
         self._empty = 0
 
-    def messages(self) -> Iterator[Records | State | StreamStatus]:
+    def messages(self) -> Iterator[Message]:
         """The stream's records and states, RUNNING before its first record.
+
+        Where it fails, or where Stopped is thrown into it, the last state that is safe comes first.
 
         :raises ConfigError: after all other slices were read, if some could not be.
         """
-        running = False
         try:
             for message in self._slices():
-                if not running and isinstance(message, Records):
-                    running = True
-                    yield StreamStatus(self.descriptor, Status.RUNNING)
-                yield message
+                yield from self._give(message)
         except (Exception, Stopped):
-            yield from self._state_message(final=False, force=True)
+            for message in self._state_message(final=False, force=True):
+                yield from self._give(message)
             raise
         if self._empty:
             log.warning("Stream %s: %d empty records were left out.", self.descriptor, self._empty)
-        yield from self._state_message(final=True, force=True)
+        for message in self._state_message(final=True, force=True):
+            yield from self._give(message)
+
+    def _give(self, message: Records | State) -> Iterator[Message]:
+        """Hand out a message. What it means is booked just before, so that a read that is stopped anywhere
+        has booked exactly what it gave."""
+        yield from self._events()
+        if isinstance(message, Records):
+            if not self._running:
+                self._running = True
+                yield StreamStatus(self.descriptor, Status.RUNNING)
+            self._records_since_state += len(message)
+            self._bytes_since_state += message.size
+        else:
+            self._last_blob = message.stream_state
+            self._records_since_state = self._bytes_since_state = 0
+        yield message
 
     def _slices(self) -> Iterator[Records | State]:
         start = self.stream.start()
@@ -67,9 +94,8 @@ class StreamReader:
         in_a_row = 0
         for partition in self.stream.partitions():
             known = self._state.get(partition) if self._state is not None else None
-            slice = Slice(partition, start=latest((known, start)))
             try:
-                yield from self._slice(slice)
+                yield from self._slice(Slice(partition, start=latest((known, start))), known)
                 in_a_row = 0
             except SkipSlice as reason:
                 log.warning("Stream %s: %s", self.descriptor, reason)
@@ -83,59 +109,70 @@ class StreamReader:
         if failures:
             more = f" (and {len(failures) - 1} more of its slices)" if len(failures) > 1 else ""
             first = failures[0]
-            raise ConfigError(
-                first.message + more, stream=self.stream.name, internal=first.internal
-            ) from first
+            raise ConfigError(first.message + more, stream=self.stream.name, internal=first.internal) from first
 
-    def _slice(self, slice: Slice) -> Iterator[Records | State]:
+    def _slice(self, slice: Slice, known: Any) -> Iterator[Records | State]:
         """One slice. Its state is set when it is done, and midway as long as its records come in ascending
-        order (protocol rules R3 and R4)."""
+        order (protocol rules R3 and R4).
+
+        :param known: what the state says of it.
+        """
         cursor = self._cursor
-        ordered = cursor is not None and cursor.order == "ascending"
-        descending = cursor is not None and cursor.order == "descending"
+        order = cursor.order if cursor is not None else None
         high = None
-        given: set[bytes] = set()  # the last page's last records, which a keyset page gives again
+        # the last page's last records, which a keyset page gives again; without a key, two records that are the
+        # same to the letter may be two
+        given: dict[bytes, Any] = {}
+        keyed = bool(self.stream.primary_key)
         now = not_after_now()
         for whole in self.stream.pages(slice):
-            page = _without(whole, given) if ordered and given else whole
+            page = _without(whole, given) if given else whole
             seen = page.cursors
-            if ordered and not is_ascending([high, *seen]):
-                ordered = False
-                log.warning(
-                    "Stream %s: records of %s are not in ascending order of %s; its state moves at its end.",
-                    self.descriptor, dict(slice.partition) or "the stream", cursor.field if cursor else "",
-                )  # fmt: skip
-            high = latest((high, page.reached if page.reached is not None else latest(seen)))
-            wanted = _from(page, slice.start) if cursor is None or cursor.drops_earlier else page
-            yield from self._records(wanted)
-            if ordered:
-                given = _at_end(page)
-            if ordered and self._state is not None:
-                self._state.set(slice.partition, high)
-                yield from self._state_message(final=False, force=False)
-            if descending and slice.start is not None:
-                first = earliest(seen)
-                if first is not None and is_before(first, slice.start):
-                    break
+            if not _is_in_order(order, high, seen):
+                self._complain(slice, order)
+                if order == "ascending":
+                    yield from self._put_back(slice, known)
+                order, given = None, {}
+            high = latest((high, _last(seen) if order == "ascending" else latest(seen)))
+            yield from self._records(_from(page, slice.start) if cursor and cursor.drops_earlier else page)
+            if order == "ascending":
+                given = _at_end(page) if keyed else given
+                if self._state is not None:
+                    self._state.set(slice.partition, latest((high, slice.start)))
+                    yield from self._state_message(final=False, force=False)
+            elif order == "descending" and is_past(seen, slice.start):
+                break
         if self._state is not None:
-            if cursor is not None and cursor.order is None:
+            if order is None:
                 high = now(high)  # what changed behind the reader's back is later than its start
             self._state.set(slice.partition, latest((high, slice.start)))
 
+    def _complain(self, slice: Slice, order: str | None) -> None:
+        log.warning(
+            "Stream %s: records of %s are not in %s order of %s; its state moves at its end.",
+            self.descriptor, dict(slice.partition) or "the stream", order,
+            self._cursor.field if self._cursor else "",
+        )  # fmt: skip
+
+    def _put_back(self, slice: Slice, known: Any) -> Iterator[State]:
+        """Take back what the state says of a slice: its order was relied upon, and is not there. A record
+        that has not come yet may lie before what a state has already said."""
+        if self._state is not None:
+            self._state.put_back(slice.partition, known)
+            yield from self._state_message(final=False, force=self._last_blob is not None)
+
     def _records(self, page: Page) -> Iterator[Records]:
-        data = page.data
-        if b"{}" in data:  # the platform would drop it without a word, and then miscount
-            keep = [place for place, record in enumerate(data) if bytes(record) != b"{}"]
-            self._empty += len(data) - len(keep)
-            page = _only(page, keep)
-            data = page.data
+        data, changes = page.data, page.changes
         if self._projection is not None:
             data = self._projection(data)
+            changes = self._projection.changes(changes)
+        if b"{}" in data or _EMPTY in data:  # the platform would drop it without a word, and then miscount
+            keep = [place for place, record in enumerate(data) if bytes(record) != b"{}"]
+            self._empty += len(data) - len(keep)
+            changes = {place: changes[old] for place, old in enumerate(keep) if old in changes}
+            data = [data[place] for place in keep]
         if data:
-            records = Records(self.descriptor, data, changes=page.changes)
-            self._records_since_state += len(data)
-            self._bytes_since_state += records.size
-            yield records
+            yield Records(self.descriptor, data, changes=changes)
 
     def _state_message(self, *, final: bool, force: bool) -> Iterator[State]:
         """The state, when it is due: at the end, and whenever more bytes of records went out than the state
@@ -149,11 +186,9 @@ class StreamReader:
         blob = self._state.to_json()
         if blob == self._last_blob and not (final and self._records_since_state):
             return
-        if not final and (blob == NO_CURSOR or (not self._last_blob and not self._records_since_state)):
+        if not final and not self._last_blob and (blob == NO_CURSOR or not self._records_since_state):
             return
-        count, self._records_since_state, self._bytes_since_state = self._records_since_state, 0, 0
-        self._last_blob = blob
-        yield State.of_stream(self.descriptor, blob, count)  # Stopped may come here, and asks again
+        yield State.of_stream(self.descriptor, blob, self._records_since_state)
 
 
 def _projection(stream: Stream, configured: ConfiguredStream) -> Projection | None:
@@ -166,9 +201,17 @@ def _projection(stream: Stream, configured: ConfiguredStream) -> Projection | No
     return Projection([*names, *sorted(wanted.difference(names))])
 
 
+def _is_in_order(order: str | None, high: Any, seen: Sequence[Any]) -> bool:
+    """Whether a page's cursor values come as its stream says. A descending list moves down while it is read,
+    so there only the page itself is looked at."""
+    if order == "ascending":
+        return is_ascending([high, *seen])
+    return order is None or is_ascending(seen[::-1])
+
+
 def _from(page: Page, start: Any) -> Page:
     """The page without records before the slice's start; a record without a cursor value stays."""
-    if start is None or not page.cursors:
+    if start is None or not page.cursors or not page.data:
         return page
     first = earliest(page.cursors)
     if first is None or not is_before(first, start):
@@ -177,10 +220,15 @@ def _from(page: Page, start: Any) -> Page:
     return _only(page, keep)
 
 
-def _at_end(page: Page) -> set[bytes]:
-    """The records at the end of an ascending page that have its last cursor value or the one before it: those
-    that :class:`~headwater.http.paginate.Keyset` asks for again."""
-    found: set[bytes] = set()
+def _last(values: Sequence[Any]) -> Any:
+    """The latest of ascending values."""
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def _at_end(page: Page) -> dict[bytes, Any]:
+    """The records at the end of an ascending page that have its last cursor value or the one before it, and
+    that value: those that :class:`~headwater.http.paginate.Keyset` asks for again."""
+    found: dict[bytes, Any] = {}
     values: list[Any] = []
     for place in range(len(page.cursors) - 1, -1, -1):
         value = page.cursors[place]
@@ -188,17 +236,21 @@ def _at_end(page: Page) -> set[bytes]:
             values.append(value)
             if len(values) > 2:
                 break
-        found.add(bytes(page.data[place]))
+        found[bytes(page.data[place])] = value
     return found
 
 
-def _without(page: Page, given: set[bytes]) -> Page:
+def _without(page: Page, given: Mapping[bytes, Any]) -> Page:
     """The page without the records that were given before, to the letter."""
-    keep = [i for i, record in enumerate(page.data) if bytes(record) not in given]
+    values = set(given.values())
+    if not page.data or values.isdisjoint(page.cursors):
+        return page
+    cursors = page.cursors
+    keep = [i for i, record in enumerate(page.data) if cursors[i] not in values or bytes(record) not in given]
     return page if len(keep) == len(page.data) else _only(page, keep)
 
 
 def _only(page: Page, keep: Sequence[int]) -> Page:
     changes = {place: page.changes[old] for place, old in enumerate(keep) if old in page.changes}
     cursors = [page.cursors[i] for i in keep] if page.cursors else ()
-    return Page([page.data[i] for i in keep], cursors, changes, page.reached)
+    return Page([page.data[i] for i in keep], cursors, changes)

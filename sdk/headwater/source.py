@@ -121,16 +121,9 @@ class Source(ABC):
         streams = self._streams()
         failed: dict[str, Exception] = {}
         for configured in catalog.streams:
-            try:
-                yield from self._with_events(
-                    self._read_stream(streams, configured, blobs.get(configured.descriptor))
-                )
-            except (Exception, SystemExit) as reason:  # noqa: BLE001 - whatever it is, the other streams go on
-                error = _exited(reason) if isinstance(reason, SystemExit) else reason
-                yield from self._drain()
+            error = yield from self._read_stream(streams, configured, blobs.get(configured.descriptor))
+            if error is not None:
                 failed[str(configured.descriptor)] = error
-                yield _trace(error, configured.descriptor)
-                yield StreamStatus(configured.descriptor, Status.INCOMPLETE)
         if failed:
             raise IncompleteError(failed)
 
@@ -139,21 +132,25 @@ class Source(ABC):
         streams: Mapping[StreamDescriptor, Stream],
         configured: ConfiguredStream,
         blob: Mapping[str, Any] | None,
-    ) -> Generator[Message, None, None]:
-        stream = streams.get(configured.descriptor)
-        if stream is None:
-            known = ", ".join(str(descriptor) for descriptor in streams)
-            raise ConfigError(
-                f"The catalog names a stream {str(configured.descriptor)!r} that this source does not have. "
-                f"It has: {known or 'none'}. Run `discover` again and remove it."
-            )
+    ) -> Generator[Message, None, Exception | None]:
+        """From STARTED to COMPLETE or INCOMPLETE; returns why it failed."""
+        name = configured.descriptor
+        failure: Exception | None = None
         try:
-            yield StreamStatus(configured.descriptor, Status.STARTED)
-            yield from StreamReader(stream, configured, blob).messages()
+            yield StreamStatus(name, Status.STARTED)
+            try:
+                stream = _stream_of(streams, name)
+                yield from StreamReader(stream, configured, blob, self._drain).messages()
+                yield from self._drain()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other streams go on
+                failure = error
+                yield from self._drain()
+                yield _trace(error, name)
         except Stopped:
-            yield StreamStatus(configured.descriptor, Status.INCOMPLETE)
+            yield StreamStatus(name, Status.INCOMPLETE)
             raise
-        yield StreamStatus(configured.descriptor, Status.COMPLETE)
+        yield StreamStatus(name, Status.COMPLETE if failure is None else Status.INCOMPLETE)
+        return failure
 
     def _streams(self) -> dict[StreamDescriptor, Stream]:
         """The streams by name; a refinement in its parent's place.
@@ -196,6 +193,17 @@ class Source(ABC):
         from headwater.entrypoint import main
 
         main(cls, argv)
+
+
+def _stream_of(streams: Mapping[StreamDescriptor, Stream], name: StreamDescriptor) -> Stream:
+    stream = streams.get(name)
+    if stream is None:
+        known = ", ".join(map(str, streams)) or "none"
+        raise ConfigError(
+            f"The catalog names a stream {str(name)!r} that this source does not have. It has: {known}. "
+            "Run `discover` again and remove it."
+        )
+    return stream
 
 
 def _clash(source: Source, stream: Stream, other: Stream) -> NoReturn:

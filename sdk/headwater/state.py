@@ -67,6 +67,15 @@ class StreamState:
         else:
             self._everywhere = value
 
+    def put_back(self, partition: Partition, value: Any) -> None:
+        """Take back what was set for the partition: it is known only up to this value, or not at all (None)."""
+        if value is None and partition:
+            self._by_partition.pop(_identity(partition), None)
+        elif partition:
+            self.set(partition, value)
+        else:
+            self._everywhere = value
+
     def __len__(self) -> int:
         return len(self._by_partition)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headwater.cursor import Cursor
+from headwater.cursor import Cursor, earliest, is_before
 from headwater.protocol.catalog import CatalogStream, FieldPath
 from headwater.protocol.messages import Change, StreamDescriptor
 from headwater.protocol.values import encode_rows
@@ -43,23 +45,42 @@ class Slice:
 class Page:
     """Records as they travel: the JSON of many at once.
 
+    A page without records, but with cursor values, says how far the slice was read by something else than its
+    records: those of a parent stream.
+
     :ivar data: one JSON object each.
     :ivar cursors: the cursor value of each record (None where it has none); empty for a stream without cursor.
     :ivar changes: what had to be changed in which record.
-    :ivar reached: the cursor value up to which the slice is known to be read with this page, where something
-        else than the records' own cursor says so (a parent stream's).
     """
 
     data: Sequence[bytes | msgspec.Raw]
     cursors: Sequence[Any] = ()
     changes: Mapping[int, Sequence[Change]] = field(default_factory=dict)
-    reached: Any = None
 
     @staticmethod
     def of_rows(rows: Sequence[Record], cursor: Cursor | None) -> Page:
         """A page of Python dictionaries."""
         data, changes = encode_rows(rows)
-        return Page(data, [cursor.value_in(row) for row in rows] if cursor else (), changes)
+        return Page(data, [_scalar(cursor.value_in(row)) for row in rows] if cursor else (), changes)
+
+
+def _scalar(value: Any) -> Any:
+    """A cursor value as JSON has it, so that it can be compared with what a state says; None if it can't."""
+    if value.__class__ in (str, int, NoneType):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    try:
+        plain = msgspec.to_builtins(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
+    return plain if isinstance(plain, (str, int)) else None
+
+
+def is_past(cursors: Sequence[Any], start: Any) -> bool:
+    """Whether a page of a descending slice, with these cursor values, goes back beyond the slice's start."""
+    oldest = earliest(cursors) if start is not None else None
+    return oldest is not None and is_before(oldest, start)
 
 
 class Stream(ABC):

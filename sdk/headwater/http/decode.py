@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -25,18 +26,22 @@ if TYPE_CHECKING:
 
 _JSON = msgspec.json.Decoder()
 _PIECE = 1 << 16
+_SCALAR = str | int | float | bool | None
 
 
 class HttpPage:
     """An answer and its records: what a paginator sees, and what becomes a :class:`Page`."""
 
-    def __init__(self, response: Response, page: Page) -> None:
+    def __init__(self, response: Response, page: Page, count: Callable[[], int | None] | None = None) -> None:
         self.response = response
         self.page = page
+        self._count = count
         self._json: Any = None
 
     def __len__(self) -> int:
-        return len(self.page.data)
+        """How many records the server gave; an author's ``parse`` may have dropped some, or made more."""
+        found = self._count() if self._count is not None else None
+        return len(self.page.data) if found is None else found
 
     def json(self) -> Any:
         """The body, decoded once."""
@@ -53,15 +58,15 @@ class RawRecords:
     """Cuts the records out of a body.
 
     :param path: where their list is: names joined by dots; empty: the body is the list.
-    :param cursor: whose value is decoded besides.
+    :param cursor: the field whose value is decoded besides; None: none.
     """
 
-    def __init__(self, path: str, cursor: Cursor | None) -> None:
+    def __init__(self, path: str, cursor: str | None) -> None:
         names = [name for name in path.split(".") if name]
-        field = cursor.path if cursor else ()
+        field = cursor.split(".") if cursor is not None else ()
         self._depth, self._field_depth = len(names), len(field)
         self._records = _decoder(list[msgspec.Raw], names)
-        self._cursors = _decoder(list[at_path(Any, field)], names)  # type: ignore[misc]
+        self._cursors = _decoder(list[at_path(_SCALAR, field)], names)  # type: ignore[misc]
 
     def page(self, body: bytes) -> Page:
         """The page in a body.
@@ -84,6 +89,20 @@ class RawRecords:
         if self._field_depth == 1:
             return Page(data, [item.value for item in objects])
         return Page(data, [value_at(item, self._field_depth) for item in objects])
+
+    def count(self, body: bytes) -> int | None:
+        """How many records there are in a body; None where it has no list of them."""
+        try:
+            data = value_at(self._records.decode(body), self._depth)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return None if data is None else len(data)
+
+
+@lru_cache(maxsize=1024)
+def raw_records(path: str, cursor: str | None) -> RawRecords:
+    """As :class:`RawRecords`, made once: streams are made anew for each slice of a child."""
+    return RawRecords(path, cursor)
 
 
 def _decoder(kind: Any, names: Sequence[str]) -> msgspec.json.Decoder[Any]:
@@ -127,6 +146,15 @@ def records_of(response: Response, path: str) -> Iterator[Record]:
         if not isinstance(record, Mapping):
             raise SourceError(f"A list of objects was due in {where} of {place(response)}; {_kind_of(record)}.")
         yield record
+
+
+def rows_of(data: Sequence[bytes | msgspec.Raw]) -> Iterator[Record]:
+    """Records as dictionaries."""
+    for record in data:
+        try:
+            yield _JSON.decode(record)
+        except msgspec.DecodeError:  # a number beyond a float, which the standard library takes
+            yield json.loads(bytes(record))
 
 
 def rows_page(rows: Iterable[Record], cursor: Cursor | None) -> Page:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import msgspec
 
-from headwater.cursor import earliest, is_before, latest
-from headwater.errors import SourceError
-from headwater.http.decode import HttpPage, RawRecords, records_of, rows_page
+from headwater.cursor import is_ascending, is_before
+from headwater.errors import SkipSlice, SourceError
+from headwater.http.decode import HttpPage, RawRecords, raw_records, records_of, rows_of, rows_page
 from headwater.http.paginate import Paginator
+from headwater.http.path import fill
 from headwater.http.request import Request
 from headwater.http.source import HttpSource
-from headwater.stream import Page, Record, Slice, Stream
+from headwater.stream import Page, Record, Slice, Stream, is_past
 
 if TYPE_CHECKING:
     from requests import Response
+
+log = logging.getLogger("headwater")
 
 # Three equal full pages in a row are a server that does not honour the page it is asked for.
 _EQUAL_PAGES = 3
@@ -40,8 +43,9 @@ class HttpStream(Stream):
     :cvar params: the query of the first request.
     :cvar records: where the list of records is in the body: names joined by dots; empty: the body is the list.
     :cvar paginator: None: the source's.
-    :cvar parent: a stream whose every record gives requests of this one. Slices, and their state, are the
-        parent's: this stream is read for the parent's records that are new since the slice's start.
+    :cvar parent: a stream whose every record gives requests of this one; it may have a parent itself. Slices,
+        and their state, are the parent's: this stream is read for the parent's records that are new since the
+        slice's start. Under a parent without a cursor it is read for all of them, and its own cursor counts.
     """
 
     path: str = ""
@@ -53,6 +57,9 @@ class HttpStream(Stream):
 
     def __init__(self, source: HttpSource) -> None:
         super().__init__(source)
+        if self.parent is not None and self.cursor is not None:  # its records come in the order of its parent's
+            above = self.parent(source).cursor
+            self.cursor = replace(self.cursor, order=above.order if above is not None else None)
 
     def request(self, slice: Slice) -> Request:
         """The first request of a slice; the paginator makes the others of it.
@@ -60,10 +67,10 @@ class HttpStream(Stream):
         Called once a slice (once a parent's record). ``slice.start`` is where a request for less comes from::
 
             return super().request(slice).with_params(since=slice.start)
+
+        :raises SourceError: when the path needs a value that the parent's record does not have.
         """
-        values = {name: quote(str(value), safe="/") for name, value in slice.partition.items()}
-        parent = {name: quote(str(value), safe="") for name, value in (slice.parent or {}).items()}
-        return Request(self.path.format(parent=parent, **values), params=self.params)
+        return Request(fill(self.path, slice.partition, slice.parent, self.name), params=self.params)
 
     def parse(self, response: Response, slice: Slice) -> Iterable[Record]:
         """The records of an answer. Called once a page.
@@ -74,9 +81,10 @@ class HttpStream(Stream):
         return records_of(response, self.records)
 
     def read(self, slice: Slice) -> Iterator[Record]:
-        """The records of one slice, one by one."""
-        for page in self.pages(slice):
-            yield from msgspec.json.decode(b"[" + b",".join(page.data) + b"]")
+        """The records of one slice, one by one. Where it is overridden, it is what is read."""
+        pages = self.pages if type(self).read is HttpStream.read else self._asked
+        for page in pages(slice):
+            yield from rows_of(page.data)
 
     def partitions(self) -> Iterable[Mapping[str, Any]]:
         """The parent's, where there is one."""
@@ -90,20 +98,26 @@ class HttpStream(Stream):
 
     def pages(self, slice: Slice) -> Iterator[Page]:
         """The slice's pages; with a parent, those of each of its records."""
+        return self._asked(slice) if type(self).read is HttpStream.read else super().pages(slice)
+
+    def _asked(self, slice: Slice) -> Iterator[Page]:
         if self.parent is None or slice.parent is not None:
             yield from self._pages(slice)
             return
         parent = self.parent(self.source)
         newest_first = parent.cursor is not None and parent.cursor.order == "descending"
         for above in parent.pages(slice):
-            for record in _since(above, slice.start, parent):
-                for page in self._pages(Slice(slice.partition, slice.start, record)):
-                    page.cursors = ()  # the parent says how far this stream was read
-                    yield page
-            yield Page([], reached=latest(above.cursors))
-            oldest = earliest(above.cursors)
-            if newest_first and slice.start is not None and oldest is not None:
-                if is_before(oldest, slice.start):
+            for record in _since(above, slice.start):
+                try:
+                    for page in self._pages(Slice(slice.partition, slice.start, record)):
+                        if parent.cursor is not None:
+                            page.cursors = ()  # the parent says how far this stream was read
+                        yield page
+                except SkipSlice as reason:  # of this record's alone
+                    log.warning("Stream %s: %s", self.name, reason)
+            if above.cursors:
+                yield Page([], above.cursors)
+                if newest_first and is_ascending(above.cursors[::-1]) and is_past(above.cursors, slice.start):
                     return
 
     def _pages(self, slice: Slice) -> Iterator[Page]:
@@ -111,7 +125,8 @@ class HttpStream(Stream):
         requests = paginator.requests(self.request(slice))
         request: Request | None = next(requests, None)
         asked: set[int] = set()
-        last, equal = b"", 1
+        last: Sequence[Any] = ()
+        equal = 1
         while request is not None:
             if request.identity in asked:
                 raise SourceError(
@@ -121,15 +136,15 @@ class HttpStream(Stream):
                 )
             asked.add(request.identity)
             page = self.source.send(request, lambda response: self._page(response, slice), self.descriptor)
-            body = page.response.content
-            equal = equal + 1 if len(page) and body == last else 1
+            data = page.page.data
+            equal = equal + 1 if data and data == last else 1
             if equal >= _EQUAL_PAGES:
                 raise SourceError(
                     f"Stream {self.name}: the server gave the same page {equal} times. It seems not to honour "
                     "the page that it is asked for; another paginator is needed.",
                     stream=self.name,
                 )
-            last = body
+            last = data
             yield page.page
             try:
                 request = requests.send(page)
@@ -142,17 +157,21 @@ class HttpStream(Stream):
                 return HttpPage(response, self._raw.page(response.content))
             except (msgspec.DecodeError, UnicodeDecodeError):
                 pass  # what is wrong with it, or unusual, the slow way finds out
-        return HttpPage(response, rows_page(self.parse(response, slice), self.cursor))
+        rows = rows_page(self.parse(response, slice), self.cursor)
+        return HttpPage(response, rows, lambda: self._raw.count(response.content))
 
-    @cached_property
+    @property
     def _raw(self) -> RawRecords:
-        return RawRecords(self.records, self.cursor)
+        return raw_records(self.records, self.cursor.field if self.cursor is not None else None)
 
 
-def _since(page: Page, start: Any, parent: HttpStream) -> Iterator[Record]:
-    """The parent's records that are not before the slice's start."""
-    cursor = parent.cursor
-    for record in msgspec.json.decode(b"[" + b",".join(page.data) + b"]"):
-        value = cursor.value_in(record) if cursor else None
-        if start is None or value is None or not is_before(value, start):
-            yield record
+def _since(page: Page, start: Any) -> Iterator[Record]:
+    """A parent's records that are not before the slice's start."""
+    wanted = page.data
+    if start is not None and len(page.cursors) == len(wanted):
+        wanted = [
+            record
+            for record, value in zip(wanted, page.cursors, strict=True)
+            if value is None or not is_before(value, start)
+        ]
+    return rows_of(wanted)
