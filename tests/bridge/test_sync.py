@@ -364,6 +364,26 @@ def test_logs_estimates_and_controls(caplog: pytest.LogCaptureFixture) -> None:
     assert result.config == {"token": "new"} and "new" not in repr(result)
 
 
+def test_a_count_that_does_not_match_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    def counted(at: int, count: int) -> State:
+        return State.of_stream(ISSUES, {"at": at}, count)
+
+    source = Scripted(
+        records("issues", 1, 2), counted(2, 2), records("issues", 3), counted(3, 2), counted(3, 0), status("issues")
+    )
+    sync(source, configured("issues"), Counting(), MemoryStates())
+    assert caplog.text.count("'issues': the source says that it sent 2 records") == 1
+    assert "but 1 arrived" in caplog.text
+
+
+def test_a_record_that_a_transform_cannot_be_given() -> None:
+    broken = Records(ISSUES, [b'{"a":'])
+    with pytest.raises(ForeignError, match="'issues'"):
+        sync(Scripted(broken), configured("issues"), Counting(), MemoryStates(), transform=lambda s, r: r)
+    with pytest.raises(DestinationError, match="'issues'"):
+        sync(Scripted(broken, status("issues")), configured("issues"), Counting(), MemoryStates())
+
+
 def test_a_state_store_that_fails_fails_the_sync() -> None:
     class Broken(MemoryStates):
         def store(self, states: Any) -> None:

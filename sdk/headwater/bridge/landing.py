@@ -76,11 +76,12 @@ class Landing:
         self._stored_at = self._ticked_at = time.monotonic()
         self._failed = False
 
-    def records(self, records: Records) -> None:
-        """Take records, and write whatever has become too large."""
+    def records(self, records: Records, size: int) -> None:
+        """Take records of so many bytes, and write whatever has become too large."""
         stream = records.stream
         batch = self._open.get(stream) or self._begin(stream)
-        self._size += batch.rest.add(records)
+        batch.rest.add(records, size)
+        self._size += size
         while stream in self._open and self._open[stream].size >= self._batch_bytes:
             self._write_oldest_part(stream)
         while self._size > BATCHES * self._batch_bytes:
@@ -149,9 +150,7 @@ class Landing:
 
     def _begin(self, stream: StreamDescriptor, rest: Batch | None = None) -> _Open:
         configured = self.result.streams[stream].stream
-        batch = _Open(
-            self._ledger.batch(stream), Batch(configured), rest if rest is not None else Batch(configured)
-        )
+        batch = _Open(self._ledger.batch(stream), Batch(configured), rest if rest is not None else Batch(configured))
         self._open[stream] = batch
         return batch
 
@@ -272,6 +271,4 @@ def wrapped(doing: str) -> Iterator[None]:
     except BridgeError:
         raise
     except Exception as error:
-        raise DestinationError(
-            f"The destination failed to {doing}: {type(error).__name__}: {error}"
-        ) from error
+        raise DestinationError(f"The destination failed to {doing}: {type(error).__name__}: {error}") from error

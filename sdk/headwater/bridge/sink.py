@@ -33,12 +33,11 @@ class Batch:
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
-    def add(self, records: Records) -> int:
-        """Append records; returns their size in bytes.
+    def add(self, records: Records, size: int) -> None:
+        """Append records of so many bytes.
 
         Few records at once (a process gives them one by one) are gathered into one part a millisecond.
         """
-        size = records.size
         self.size += size
         few = len(records) < _FEW and not records.changes
         last = self.parts[-1] if self._open else None
@@ -49,7 +48,6 @@ class Batch:
         else:
             self.parts.append(records)
         self._open = few
-        return size
 
     def extend(self, later: Batch) -> None:
         """Append another batch of the same stream, and empty it."""

@@ -24,6 +24,7 @@ from headwater.protocol.messages import (
     Records,
     State,
     Status,
+    StreamDescriptor,
     StreamStatus,
 )
 from headwater.protocol.readable import Readable
@@ -183,6 +184,7 @@ class _Loop:
         self.transform = transform
         self.progress = progress
         self.control = control
+        self.counted: dict[StreamDescriptor, int] = {}  # records at each stream's last state
         self.log = _LOG.getChild(str(getattr(source, "name", "source")))
 
     def run(self, catalog: ConfiguredCatalog, start: list[State]) -> None:
@@ -216,6 +218,7 @@ class _Loop:
         if isinstance(message, Records):
             self._records(message)
         elif isinstance(message, State):
+            self._count(message)
             self.landing.state(message)
         elif isinstance(message, Log):
             self.log.log(_LEVELS[message.level], "%s", message.message)
@@ -232,6 +235,22 @@ class _Loop:
             self.result.config = message.config
             if self.control:
                 self.control(message.config)
+
+    def _count(self, state: State) -> None:
+        """Compare the records that arrived since the stream's last state with what the source says it sent."""
+        stream = self.result.streams.get(state.stream) if state.stream else None
+        if stream is None or state.stream is None:
+            return
+        arrived = stream.records - self.counted.get(state.stream, 0)
+        self.counted[state.stream] = stream.records
+        sent = (state.raw.get("sourceStats") or {}).get("recordCount")
+        if isinstance(sent, (int, float)) and sent != arrived:
+            self.log.warning(
+                "Stream %r: the source says that it sent %d records since its last state, but %d arrived.",
+                str(state.stream),
+                sent,
+                arrived,
+            )
 
     def _records(self, records: Records) -> None:
         if not len(records):
@@ -254,13 +273,15 @@ class _Loop:
             rest = self.limit - stream.records
             changes = {index: made for index, made in records.changes.items() if index < rest}
             records = Records(records.stream, records.data[:rest], records.emitted_at, changes)
+        size = records.size
         stream.records += len(records)
-        stream.bytes += records.size
+        stream.bytes += size
         stream.rate_limited = False
         if self.transform:
             records = transformed(records, self.transform)
+            size = records.size
         if len(records):
-            self.landing.records(records)
+            self.landing.records(records, size)
 
 
 def close_quietly(messages: Iterator[Message]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from headwater.errors import FlowError
+import msgspec
+
+from headwater.errors import FlowError, ForeignError
 from headwater.protocol.messages import Records, StreamDescriptor
 from headwater.protocol.values import encode_rows
 
@@ -17,11 +19,20 @@ def transformed(records: Records, transform: Transform) -> Records:
     """The records as the transform made them.
 
     :raises FlowError: when it failed, naming the stream.
+    :raises ForeignError: when a record is not JSON.
     """
     rows: list[Mapping[str, Any]] = []
     kept: list[int] = []
     name = str(records.stream)
-    for index, record in enumerate(records.rows()):
+    try:
+        found = records.rows()
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ForeignError(
+            f"Stream {name!r}: a record is not JSON that the transform can be given ({error}). "
+            "The connector's author must look.",
+            stream=name,
+        ) from None
+    for index, record in enumerate(found):
         try:
             row = transform(records.stream, record)
         except Exception as error:

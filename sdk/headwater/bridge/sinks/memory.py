@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from headwater.bridge.sink import Batch
 from headwater.errors import DestinationError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
@@ -35,7 +37,7 @@ class MemorySink:
         descriptor = batch.stream.descriptor
         try:
             rows = list(batch.rows())
-        except ValueError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise DestinationError(f"Stream {str(descriptor)!r}: a record is not JSON ({error}).") from error
         new = self._new.get(descriptor)
         (self.rows.setdefault(str(descriptor), []) if new is None else new).extend(rows)
