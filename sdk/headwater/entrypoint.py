@@ -118,10 +118,11 @@ class _Command:
     def run(self, usage: UsageError | None) -> int:
         """Do it; the exit code."""
         try:
+            self._stop.arm()
             code = self._run(usage)
-            self._stop.done = True
+            self._stop.disarm()
         except Stopped:
-            self._stop.done = True
+            self._stop.disarm()
             code = self._stop.code or 1
             if self._arguments.command == "read" and not self._wire.closed:
                 self._wire.write(Log(Level.WARN, "The read was stopped; it goes on from its last state."))

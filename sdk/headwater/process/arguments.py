@@ -165,12 +165,12 @@ def _state(value: Any, where: str) -> State:
     content = value.get(needed)
     if not isinstance(content, Mapping):
         raise ConfigError(f"{where} needs an object in `{needed}`, not {_kind(content)}.")
-    entries = [content] if needed == "stream" else content.get("stream_states") or []
+    entries = [content] if needed == "stream" else content.get("stream_states", [])
     if needed == "data":
         return State(value)
-    if not isinstance(entries, list):
+    if entries is not None and not isinstance(entries, list):
         raise ConfigError(f"{where}: `stream_states` must be a list, not {_kind(entries)}.")
-    for entry in entries:
+    for entry in entries or ():
         _check_stream_state(entry, where)
     return State(value)
 

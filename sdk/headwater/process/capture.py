@@ -168,7 +168,7 @@ class OutputCapture:
             if old is not None and old.fileno() != fd:  # somebody's own, such as a test's
                 return
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            old.flush()
+            old.reconfigure(line_buffering=True)  # somebody may have kept it; what is in it comes out as well
         new = open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         self._undo.callback(setattr, sys, name, old)
         setattr(sys, name, new)

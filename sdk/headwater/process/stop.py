@@ -34,7 +34,9 @@ _AGAIN_SECONDS = 2.0
 # A terminal and a wrapper (uv run, npm) both pass one Ctrl-C on: that is not yet a second one.
 _ONE_SIGNAL_SECONDS = 0.2
 # Between a page that was given and the state that covers it nothing may be torn out of these modules' hands.
-_BOOKKEEPING = frozenset({"headwater.source", "headwater.reader", "headwater.state", "logging"})
+_BOOKKEEPING = frozenset(
+    f"headwater.{name}" for name in ("source", "reader", "state", "protocol.messages", "protocol.airbyte")
+) | {"logging"}
 _QUIT, _WAKE = b"\x00", b"\xff"
 
 
@@ -47,13 +49,12 @@ class Stop:
     :ivar code: the exit code; None as long as nobody asked to stop.
     :ivar messages: the iterator that is being read; outside of it nothing is interrupted, as a message that
         it gave must be written.
-    :ivar done: set when the work ended, so that nothing is interrupted any more.
     """
 
     def __init__(self) -> None:
         self.code: int | None = None
         self.messages: GeneratorType[Any, Any, Any] | None = None
-        self.done = False
+        self._armed = self._ended = False
         self.give_up: Callable[[], None] = lambda: None
         self._held = 0
         self._raised: float | None = None
@@ -72,6 +73,19 @@ class Stop:
             self.code = code
         self._wake(_WAKE)
 
+    def arm(self) -> None:
+        """From here on :class:`Stopped` may be raised in the main thread.
+
+        :raises Stopped: if that was asked for already.
+        """
+        self._armed = True
+        if self.code is not None:
+            raise Stopped
+
+    def disarm(self) -> None:
+        """Raise nothing any more."""
+        self._armed = False
+
     # --- while something must not be interrupted ----------------------------------------------------------
 
     def __enter__(self) -> None:
@@ -86,7 +100,7 @@ class Stop:
 
     def _interrupt(self, frame: FrameType | None) -> None:
         """Raise in the main thread, if it is in a place for that. The watching thread asks again."""
-        if self.code is None or self.done or self._held:
+        if self.code is None or not self._armed or self._held:
             return
         if self.messages is not None and not self.messages.gi_running:
             return
@@ -128,7 +142,7 @@ class Stop:
 
     def uninstall(self) -> None:
         """Leave signals as they were."""
-        self.done = True
+        self._ended = True
         if self._main is not None:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)
@@ -142,7 +156,7 @@ class Stop:
 
     def forget(self) -> None:
         """In a forked child: signals mean what they mean to any process; the parent hears none of them."""
-        self.done = True
+        self._armed = False
         signal.set_wakeup_fd(-1)
         for number in (*_SIGNALS, _NUDGE):
             if signal.getsignal(number) in (self._on_signal, self._on_nudge):
@@ -165,7 +179,7 @@ class Stop:
                     lost()
                 elif self._heard(os.read(reader, 512)):
                     return
-            if self.code is None or self.done:
+            if self.code is None or self._ended:
                 continue
             now = time.monotonic()
             if now > self._until and self._main is not None:
@@ -184,6 +198,6 @@ class Stop:
             if self._first_signal is None:
                 self._first_signal = now
                 self.request(128 + number)
-            elif now - self._first_signal > _ONE_SIGNAL_SECONDS and not self.done:
+            elif now - self._first_signal > _ONE_SIGNAL_SECONDS and not self._ended:
                 os._exit(128 + number)
         return _QUIT[0] in numbers

@@ -1,0 +1,203 @@
+"""A connector that is stopped ends in seconds, in good order, wherever it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.connectors.process import ROOT, Run, Toy, environment
+
+TERM, INT = signal.SIGTERM, signal.SIGINT
+PAGE = 100
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Toy:
+    return Toy(tmp_path)
+
+
+def in_order(run: Run, stream: str, code: int, *, seconds: float = 4.0) -> None:
+    """Whole lines, the last safe state, INCOMPLETE, the right code, no noise, and soon."""
+    assert run.code == code
+    assert run.seconds < seconds
+    assert run.stderr == b""
+    statuses = run.statuses(stream)
+    assert statuses == ["STARTED", "RUNNING", "INCOMPLETE"]
+    # the state covers what was written, the very last page perhaps not: it is read again
+    places = [record["at"] for record in run.records(stream)]
+    covered = [state["at"] for state in run.states(stream)]
+    safe = places.index(covered[-1]) + 1 if covered else 0
+    assert len(places) - safe in (0, PAGE)
+    records = 0
+    for message in run.messages:
+        records += message["type"] == "RECORD"
+        if message["type"] == "STATE":
+            assert message["state"]["sourceStats"] == {"recordCount": records}
+            records = 0
+
+
+class TestSignals:
+    @pytest.mark.parametrize("number", [TERM, INT])
+    @pytest.mark.parametrize("stream", ["sleeping", "listening", "eventually", "busy"])
+    def test_in_the_middle_of_a_wait(self, toy: Toy, stream: str, number: signal.Signals) -> None:
+        with toy.start("read", stream, "numbers", folder=str(toy.folder)) as process:
+            process.wait_for(b"waiting now")
+            process.signal(number)
+            run = process.end()
+        in_order(run, stream, 128 + number)
+        assert run.statuses("numbers") == []
+        assert run.of("ERROR") == []
+        assert (toy.folder / stream).read_text() == "cleaned up"
+
+    def test_in_the_middle_of_many_records(self, toy: Toy) -> None:
+        for pause in (0.0, 0.05, 0.1, 0.2):
+            with toy.start("read", "endless") as process:
+                process.wait_for(b"RECORD")
+                time.sleep(pause)
+                process.signal(TERM)
+                run = process.end()
+            in_order(run, "endless", 143)
+
+    def test_code_that_takes_it_for_an_error(self, toy: Toy) -> None:
+        with toy.start("read", "stubborn") as process:
+            process.wait_for(b"waiting now")
+            process.signal(TERM)
+            run = process.end()
+        assert run.code == 143
+        assert 4 < run.seconds < 9
+        assert "did not end in time" in run.logged
+        assert "trying again" in run.logged
+        assert "COMPLETE" not in run.statuses("stubborn")
+
+    def test_code_that_can_not_be_interrupted(self, toy: Toy) -> None:
+        with toy.start("read", "deaf") as process:
+            process.wait_for(b"waiting now")
+            process.signal(TERM)
+            run = process.end(20)
+        assert run.code == 143
+        assert run.seconds < 9
+
+    def test_a_second_signal_ends_at_once(self, toy: Toy) -> None:
+        with toy.start("read", "stubborn") as process:
+            process.wait_for(b"waiting now")
+            process.signal(TERM)
+            time.sleep(0.5)
+            process.signal(INT)
+            run = process.end()
+        assert run.code == 130
+        assert run.seconds < 1
+
+    def test_one_key_press_is_not_two_signals(self, toy: Toy) -> None:
+        with toy.start("read", "sleeping") as process:
+            process.wait_for(b"waiting now")
+            process.signal(INT)
+            process.signal(INT)
+            run = process.end()
+        in_order(run, "sleeping", 130)
+
+    @pytest.mark.parametrize("number", [TERM, INT])
+    def test_during_a_check(self, toy: Toy, number: signal.Signals) -> None:
+        with toy.start("check", check="sleep") as process:
+            process.wait_for(b"waiting now")
+            process.signal(number)
+            run = process.end()
+        assert (run.code, run.stderr) == (128 + number, b"")
+        assert {m["type"] for m in run.messages} == {"LOG"}
+        assert run.seconds < 2
+
+
+class TestStalledReader:
+    def test_a_line_is_not_cut_when_the_reader_goes_on(self, toy: Toy) -> None:
+        with toy.start("read", "endless") as process:
+            process.wait_for(b"RECORD")
+            process.reading = False
+            time.sleep(0.5)
+            process.signal(TERM)
+            time.sleep(0.5)
+            assert process.popen.poll() is None
+            process.reading = True
+            run = process.end()
+        in_order(run, "endless", 143)
+
+    def test_it_ends_when_the_reader_does_not(self, toy: Toy) -> None:
+        with toy.start("read", "endless") as process:
+            process.wait_for(b"RECORD")
+            process.reading = False
+            time.sleep(0.5)
+            process.signal(TERM)
+            code = process.popen.wait(10)
+        assert code == 143
+
+    def test_a_second_signal_ends_at_once(self, toy: Toy) -> None:
+        with toy.start("read", "endless") as process:
+            process.wait_for(b"RECORD")
+            process.reading = False
+            time.sleep(0.5)
+            process.signal(TERM)
+            time.sleep(0.5)
+            process.signal(TERM)
+            assert process.popen.wait(1) == 143
+
+
+class TestClosedOutput:
+    @pytest.mark.parametrize("stream", ["sleeping", "listening", "eventually", "busy", "endless"])
+    def test_is_noticed(self, toy: Toy, stream: str) -> None:
+        popen = subprocess.Popen(
+            toy.arguments("read", stream, folder=str(toy.folder)),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=ROOT,
+        )  # fmt: skip
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        while b"RECORD" not in popen.stdout.readline():
+            pass
+        time.sleep(0.3)
+        popen.stdout.close()
+        began = time.monotonic()
+        assert popen.wait(8) == 141
+        assert time.monotonic() - began < 4
+        assert popen.stderr.read() == b""
+        popen.stderr.close()
+        if stream not in ("endless",):
+            assert (toy.folder / stream).read_text() == "cleaned up"
+
+    @pytest.mark.parametrize("command", ["spec", "check", "discover"])
+    def test_from_the_beginning(self, toy: Toy, command: str) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            toy.arguments(command),
+            stdout=writer, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=20, check=False,
+        )  # fmt: skip
+        os.close(writer)
+        assert done.returncode == 141
+        assert done.stderr == b""
+
+    def test_a_full_disk(self, toy: Toy) -> None:
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                toy.arguments("read", "numbers"),
+                stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=20, check=False,
+            )  # fmt: skip
+        assert done.returncode == 1
+        assert b"No space left on device" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
+def test_a_pipe_that_does_not_block(toy: Toy) -> None:
+    """Some parents (node) share their non-blocking pipe."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    popen = subprocess.Popen(toy.arguments("read", "chorus"), stdout=writer, env=environment(), cwd=ROOT)
+    os.close(writer)
+    read = bytearray()
+    while data := os.read(reader, 20_000):
+        read += data
+        time.sleep(0.005)
+    os.close(reader)
+    run = Run(popen.wait(10), bytes(read), b"", 0)
+    assert (run.code, len(run.records("chorus"))) == (0, 1500)
