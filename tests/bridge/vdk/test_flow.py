@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import pytest
@@ -280,3 +281,29 @@ def test_the_steps_own_error_is_not_hidden(job: Any, run: Any) -> None:
     cli_assert_equal(1, result)
     assert "mine" in result.output
     assert ids(memory) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("which", ["source(count=50, page=7)", "auto(num_records=50)"])
+def test_headwater_sqlite_takes_records_for_other_tables(job: Any, run: Any, tmp_path: Any, which: str) -> None:
+    file = tmp_path / "x.db"
+    step = flow_of(
+        f"flow.start(DataFlowMappingDefinition({which}, to, route))",
+        f"""
+from dataclasses import replace
+to = DestinationDefinition("d", "headwater-sqlite", {str(file)!r})
+def route(payload):
+    return replace(payload, destination_table="all") if payload.data["id"] <= 50 else payload
+""",
+    )
+    cli_assert_equal(0, run(job(step), plugin_entry))
+    more = step.replace("count=50", "count=60")
+    cli_assert_equal(0, run(job(more), plugin_entry))
+    with sqlite3.connect(file) as database:
+        all_ids = sorted(n for (n,) in database.execute('SELECT id FROM "all"'))
+        name = "ones" if which.startswith("source") else "stream_0"
+        own = [n for (n,) in database.execute(f"SELECT id FROM {name} ORDER BY id")]
+        left = database.execute("SELECT count(*) FROM _headwater_unsettled").fetchone()
+    assert all_ids == [*range(1, 51)]
+    assert own == ([*range(51, 61)] if name == "ones" else [*range(51, 101)])
+    assert left == (0,)
+    assert run.states() is None or "streams" not in run.states().get("auto", {})

@@ -23,8 +23,11 @@ _files: dict[str, Path] = {}
 @hookimpl  # type: ignore[untyped-decorator]
 def vdk_start(plugin_registry: Any, command_line_args: list[str]) -> None:
     """Load vdk-data-sources where nobody did, so that its hook, its command and its sources are there."""
-    from vdk.plugin.data_sources import plugin_entry  # type: ignore[import-untyped]
-
+    try:
+        from vdk.plugin.data_sources import plugin_entry  # type: ignore[import-untyped]
+    except ImportError as error:  # an error here would end every vdk command
+        log.warning("vdk-data-sources can't be used (%s); install headwater[vdk].", error)
+        return
     if not any(plugin is plugin_entry for _, plugin in plugin_registry.list_plugins()):
         plugin_registry.load_plugin_with_hooks_impl(plugin_entry, _DATA_SOURCES)
 
