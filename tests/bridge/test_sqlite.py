@@ -162,6 +162,16 @@ def test_a_value_that_is_not_of_its_type_widens_the_column_and_stays(
     assert list(map(type, got))[1] is type(kept)
 
 
+def test_widening_a_column_that_a_view_uses_fails_and_loses_nothing(db: Path) -> None:
+    catalog = stream(properties={"v": {"type": "integer"}})
+    land(db, catalog, {"v": 1})
+    with closing(sqlite3.connect(db)) as connection:
+        connection.execute("CREATE VIEW mine AS SELECT v FROM issues")
+    with pytest.raises(DestinationError, match="mine"):
+        land(db, catalog, {"v": "x"})
+    assert query(db, "SELECT v FROM mine") == [(1,)]
+
+
 def test_what_is_not_quite_json(db: Path) -> None:
     land(
         db,
