@@ -300,7 +300,7 @@ class TestRead:
 
     def test_an_unknown_stream_alone(self, toy: Toy) -> None:
         run = toy.run("read", "nobody")
-        assert (run.code, run.statuses("nobody")) == (1, ["INCOMPLETE"])
+        assert (run.code, run.statuses("nobody")) == (1, ["STARTED", "INCOMPLETE"])
         assert "'nobody'" in only(run, "ERROR")["message"]
 
     def test_empty_streams(self, toy: Toy) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import typing
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from headwater.config import Config
@@ -142,10 +142,10 @@ class Source(ABC):
                 stream = _stream_of(streams, name)
                 yield from StreamReader(stream, configured, blob, self._drain).messages()
                 yield from self._drain()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other streams go on
-                failure = error
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the other streams go on
+                failure = _exited(error) if isinstance(error, SystemExit) else error
                 yield from self._drain()
-                yield _trace(error, name)
+                yield _trace(failure, name)
         except Stopped:
             yield StreamStatus(name, Status.INCOMPLETE)
             raise
@@ -165,23 +165,6 @@ class Source(ABC):
             elif not isinstance(other, type(stream)):
                 _clash(self, stream, other)
         return found
-
-    def _with_events(self, messages: Generator[Message, None, None]) -> Iterator[Message]:
-        """A stream's messages, each after what was emitted before it. Stopped, thrown in here, is passed on
-        to the stream, which answers with the state of what it gave so far."""
-        ask: Callable[[], Message] = messages.__next__
-        while True:
-            try:
-                message = ask()
-            except StopIteration:
-                yield from self._drain()
-                return
-            ask = messages.__next__
-            try:
-                yield from self._drain()
-                yield message
-            except Stopped as stop:
-                ask = partial(messages.throw, stop)
 
     def _drain(self) -> Iterator[Message]:
         while self._events:
@@ -228,10 +211,22 @@ def _trace(error: Exception, stream: StreamDescriptor) -> ErrorTrace:
     import traceback
 
     stack = "".join(traceback.format_exception(error))
+    stack = _without_queries(stack)
     if isinstance(error, HeadwaterError):
-        return ErrorTrace(error.message, error.failure_type, stream, error.internal, stack)
+        internal = _without_queries(error.internal) if error.internal is not None else None
+        return ErrorTrace(_without_queries(error.message), error.failure_type, stream, internal, stack)
     message = f"The connector failed in stream {stream}: {type(error).__name__}. This is a bug of the connector."
-    return ErrorTrace(message, "system_error", stream, f"{type(error).__name__}: {error}", stack)
+    internal = _without_queries(f"{type(error).__name__}: {error}")
+    return ErrorTrace(message, "system_error", stream, internal, stack)
+
+
+_URL = re.compile(r"""(\b[a-z][a-z0-9+.-]*://)(?:[^\s/?#@'"]*@)?([^\s?#'"<>]*)(?:[?#][^\s'"<>]*)?""", re.IGNORECASE)
+
+
+def _without_queries(text: str) -> str:
+    """The text with its URLs cut to host and path: user, password and query may be secrets, and the words of
+    a library's error (requests', for one) hold the whole of them."""
+    return _URL.sub(r"\1\2", text)
 
 
 def _stream_states(states: Sequence[State]) -> dict[StreamDescriptor, Mapping[str, Any]]:
@@ -241,9 +236,13 @@ def _stream_states(states: Sequence[State]) -> dict[StreamDescriptor, Mapping[st
         if state.type == "STREAM":
             entries = [state.raw.get("stream")]
         elif state.type == "GLOBAL":
-            entries = list((state.raw.get("global") or {}).get("stream_states") or [])
+            shared = state.raw.get("global")
+            listed = shared.get("stream_states") if isinstance(shared, Mapping) else [None]
+            entries = list(listed) if isinstance(listed, list) else [None] if listed else []
         else:  # the oldest form: {stream: state}
             data = state.raw.get("data") or {}
+            if not isinstance(data, Mapping):
+                raise ConfigError("state: `data` must be an object: a state for each stream.")
             entries = [{"stream_descriptor": {"name": k}, "stream_state": v} for k, v in data.items()]
         for entry in entries:
             descriptor = entry.get("stream_descriptor") if isinstance(entry, Mapping) else None
