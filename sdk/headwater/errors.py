@@ -83,7 +83,12 @@ class IncompleteError(SourceError):
     """
 
     def __init__(self, errors: Mapping[str, Exception]) -> None:
-        super().__init__(f"Incomplete: {', '.join(errors)}. {' '.join(map(str, errors.values()))}")
+        # a bug's own words may hold anything, a secret too: they are told in its stream's trace
+        said = " ".join(
+            error.message if isinstance(error, HeadwaterError) else f"{type(error).__name__} (a bug)."
+            for error in errors.values()
+        )
+        super().__init__(f"Incomplete: {', '.join(errors)}. {said}")
         self.errors = dict(errors)
         kinds = {getattr(error, "failure_type", "system_error") for error in errors.values()}
         for kind in ("system_error", "transient_error", "config_error"):  # the gravest names them all
