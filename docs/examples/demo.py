@@ -67,7 +67,7 @@ def run_job(database: Path, url: str, token: str, repositories: str) -> int:
             "GITHUB_REPOSITORIES": repositories,
             "GITHUB_DB": str(database),
             "VDK_LOG_LEVEL_VDK": os.environ.get("VDK_LOG_LEVEL_VDK", "WARNING"),
-            "LOG_LEVEL_MODULE": os.environ.get("LOG_LEVEL_MODULE", ""),
+            "PYTHONWARNINGS": "ignore::UserWarning",  # VDK's own, about pkg_resources
         },
         check=False,
     ).returncode

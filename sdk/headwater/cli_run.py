@@ -17,7 +17,7 @@ import msgspec
 from headwater.bridge import Sink, StateStore, SyncResult, sync
 from headwater.bridge.flow import Flow
 from headwater.bridge.flow_file import load_flows
-from headwater.bridge.progress import Display
+from headwater.bridge.progress import Display, beside_the_log
 from headwater.bridge.sinks import open_sink
 from headwater.bridge.states.file import FileStates, write_durably
 from headwater.bridge.sync import check_modes
@@ -97,10 +97,7 @@ def _sync(
 ) -> SyncResult:
     _LOG.info("Flow %s: %d streams of %s.", flow.name, len(catalog.streams), flow.connector)
     display = None if options.no_progress else Display(sys.stderr, lambda line: _LOG.info("%s", line))
-    handler = _Around(display) if display else None
-    if handler:
-        handler.install()
-    try:
+    with beside_the_log(display) if display else nullcontext():
         return sync(
             source,
             catalog,
@@ -110,9 +107,6 @@ def _sync(
             progress=display,
             control=lambda config: keep_config(flow, config),
         )
-    finally:
-        if handler:
-            handler.remove()
 
 
 def connect(flow: Flow) -> Readable:
@@ -197,20 +191,3 @@ def _complain(error: BaseException, flow: Flow, options: argparse.Namespace) -> 
         if internal := getattr(error, "internal", None):
             sys.stderr.write(f"  {internal}\n")
         traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
-
-
-class _Around(logging.Handler):
-    """Removes the drawn progress before the log writes a line; the next one is drawn below."""
-
-    def __init__(self, display: Display) -> None:
-        super().__init__()
-        self._display = display
-
-    def install(self) -> None:
-        logging.getLogger().handlers.insert(0, self)
-
-    def remove(self) -> None:
-        logging.getLogger().removeHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._display.erase()

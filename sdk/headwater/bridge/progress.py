@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from headwater.bridge.result import StreamResult, SyncResult
@@ -80,6 +82,27 @@ class Display:
         except (OSError, ValueError):
             self._terminal, self._drawn = False, 0
             self._log = _silent
+
+
+@contextmanager
+def beside_the_log(display: Display) -> Iterator[None]:
+    """Meanwhile, what is drawn is removed before the log writes a line; the next drawing comes below it."""
+    handler = _Erasing(display)
+    root = logging.getLogger()
+    root.handlers.insert(0, handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+class _Erasing(logging.Handler):
+    def __init__(self, display: Display) -> None:
+        super().__init__()
+        self._display = display
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._display.erase()
 
 
 def total_line(result: SyncResult) -> str:

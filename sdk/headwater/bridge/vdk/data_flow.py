@@ -81,14 +81,14 @@ class DataFlowInput:
         # The step's own error goes on; what was started still lands, unless the whole job is interrupted.
         if not isinstance(error, Exception):
             self._flows.runs.stop()
-        self._flows.runs.wait()
+        self._flows.wait()
 
     def close(self) -> None:
         """Wait until every flow ended.
 
         :raises DataSourcesAggregatedException: (VDK's) when streams failed: their errors, by stream.
         """
-        self._flows.runs.wait()
+        self._flows.wait()
         self._flows.runs.raise_on_error()
 
     def start(

@@ -20,6 +20,7 @@ from headwater.bridge.vdk.destinations import Destination, Destinations, Resolve
 from headwater.bridge.vdk.errors import DefinitionError
 from headwater.bridge.vdk.job import job_of
 from headwater.bridge.vdk.mapping import MappedSource, RoutedSink
+from headwater.bridge.vdk.progress import JobProgress
 from headwater.bridge.vdk.readable import SourceState, StreamReadable, configured
 from headwater.bridge.vdk.runs import RETRY_SECONDS, Attempt, ErrorCallback, Errors, Runs, failures
 from headwater.bridge.vdk.states import PropertiesStates, states_of
@@ -64,7 +65,15 @@ class Flows:
     def __init__(self, job_input: Any, *, retry_seconds: float = RETRY_SECONDS) -> None:
         self.states = states_of(job_input)
         self.runs = Runs(self.states, retry_seconds=retry_seconds)
+        self.progress = JobProgress()
         self.destinations = Destinations(job_input, job_of(job_input))
+
+    def wait(self) -> None:
+        """Wait for all syncs, as :meth:`Runs.wait` does."""
+        try:
+            self.runs.wait()
+        finally:
+            self.progress.close()
 
     def connector(
         self,
@@ -102,6 +111,7 @@ class Flows:
                     store,
                     batch_bytes=resolved.batch_bytes,
                     flush_seconds=FLUSH_SECONDS,
+                    progress=self.progress.of(f"{id_} to {destination.id}" if destination.id else id_),
                     control=_config_changed(id_),
                 )
             except Exception as error:  # noqa: BLE001 - told at the end of the job, with the other streams'
@@ -180,6 +190,7 @@ class Flows:
                     store,
                     batch_bytes=min(one.batch_bytes for one in destinations),
                     flush_seconds=FLUSH_SECONDS,
+                    progress=self.progress.of(_flow_of(id_, name)),
                 )
             except Exception as error:  # noqa: BLE001 - told at the end of the job, with the other streams'
                 return {name: next(iter(failures(error, name).values()))}

@@ -112,7 +112,7 @@ class DataSourceIngester:
 
     def terminate_and_wait_to_finish(self) -> None:
         """Wait until every stream was read and landed, or failed."""
-        self._flows.runs.wait()
+        self._flows.wait()
 
     def raise_on_error(self) -> None:
         """Raise what went wrong so far.
