@@ -407,6 +407,32 @@ def test_global_states_settle_all_streams(db: Path) -> None:
         assert query(db, f"SELECT id FROM {table}") == [(1,), (2,)]
 
 
+def test_a_state_repeated_before_anything_is_read_settles_nothing(db: Path) -> None:
+    with pytest.raises(SourceError):
+        sync(Scripted(state("issues", 0), records("issues", 1), SourceError("died")), stream(), SqliteSink(db))
+    sync(
+        Scripted(state("issues", 0), records("issues", 1), state("issues", 1), status("issues")),
+        stream(),
+        SqliteSink(db),
+    )
+    assert query(db, "SELECT id FROM issues") == [(1,)]
+
+
+@pytest.mark.parametrize("kind", ["GLOBAL", "LEGACY"])
+def test_a_complete_stream_is_read_again_where_its_global_state_never_came(db: Path, kind: str) -> None:
+    catalog = both(stream("a"), stream("b"))
+    first = [global_state(0, kind), records("a", 1), status("a"), records("b", 1)]
+    with pytest.raises(SourceError):
+        sync(Scripted(*first, SourceError("died")), catalog, SqliteSink(db))
+    sync(Scripted(*first, status("b"), global_state(1, kind)), catalog, SqliteSink(db))
+    for table in "ab":
+        assert query(db, f"SELECT id FROM {table}") == [(1,)]
+    sync(Scripted(records("a", 2), status("a"), status("b")), catalog, SqliteSink(db))
+    assert query(db, "SELECT id FROM a") == [(1,), (2,)]
+    sync(Scripted(records("a", 3), status("a"), status("b")), catalog, SqliteSink(db))
+    assert query(db, "SELECT id FROM a") == [(1,), (2,), (3,)]
+
+
 def test_the_earlier_of_two_syncs_of_one_flow_stops(db: Path) -> None:
     catalog = stream()
 

@@ -73,12 +73,15 @@ class Landing:
         self._global = False  # a GLOBAL or LEGACY state waits for the covered parts of all open batches
         self._released: dict[StreamDescriptor | None, State] = {}
         self._held: dict[StreamDescriptor, State] = {}
+        self._bare: set[StreamDescriptor] = set()  # records were read since the stream's last STREAM state
+        self._complete_later: list[StreamResult] = []
         self._stored_at = self._ticked_at = time.monotonic()
         self._failed = False
 
     def records(self, records: Records, size: int) -> None:
         """Take records of so many bytes, and write whatever has become too large."""
         stream = records.stream
+        self._bare.add(stream)
         batch = self._open.get(stream) or self._begin(stream)
         batch.rest.add(records, size)
         self._size += size
@@ -94,8 +97,10 @@ class Landing:
             self._global = bool(self._open)
             for batch in self._open.values():
                 batch.covered.extend(batch.rest)
-        elif stream in self._open:
-            self._open[stream].covered.extend(self._open[stream].rest)
+        else:
+            self._bare.discard(stream)
+            if stream in self._open:
+                self._open[stream].covered.extend(self._open[stream].rest)
         self._release(self._ledger.state(state))
 
     def status(self, message: StreamStatus) -> None:
@@ -108,7 +113,14 @@ class Landing:
         self._ticked_at = 0.0
         if message.rate_limited:
             self.flush()
-        if message.status is Status.COMPLETE:
+        if (
+            message.status is Status.COMPLETE
+            and stream.stream.sync_mode == "incremental"
+            and (message.stream in self._bare)
+        ):
+            # A GLOBAL state may still come for these records: without it, they are read again.
+            self._complete_later.append(stream)
+        elif message.status is Status.COMPLETE:
             self._complete(stream)
 
     def tick(self) -> bool:
@@ -130,6 +142,14 @@ class Landing:
         """Write everything, and store what is safe."""
         while self._open:
             self._write_oldest_part(next(iter(self._open)))
+        self._store()
+
+    def finish(self) -> None:
+        """The source ended normally: write everything, complete what is complete, store what is safe."""
+        self.flush()
+        for stream in self._complete_later:
+            if stream.complete:
+                self._complete(stream)
         self._store()
 
     def salvage(self, *, interrupted: bool) -> None:

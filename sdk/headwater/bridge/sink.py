@@ -87,7 +87,8 @@ class Sink(Protocol):
         """The source said that the stream is complete, and every batch of it was written.
 
         Called once a stream at most, also for a stream without records, and never for one that failed or was
-        cut short. What the mode overwrite wrote becomes visible here.
+        cut short. What the mode overwrite wrote becomes visible here. For a stream whose last records no STREAM
+        state covers, it is called at the end of the read.
 
         :param covered: as for :meth:`write`: states that were held back until the stream was complete.
         :raises DestinationError: when that failed.

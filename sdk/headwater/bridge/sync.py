@@ -194,7 +194,7 @@ class _Loop:
         else:  # one by one, so that a read ends where it is cut
             for stream in catalog.streams:
                 self._read(ConfiguredCatalog((stream,)), start)
-        self.landing.flush()
+        self.landing.finish()
 
     def _read(self, catalog: ConfiguredCatalog, start: list[State]) -> None:
         cut = catalog.streams[0] if self.limit is not None else None

@@ -60,7 +60,7 @@ class SqliteSink:
         self._connection: sqlite3.Connection | None = None
         self._tables: dict[StreamDescriptor, Table] = {}
         self._written: set[StreamDescriptor] = set()
-        self.states = SqliteStates(self._sql, self.flow, self.transaction)
+        self.states = SqliteStates(self._sql, self.flow, self.transaction, self._run)
 
     def connect(self) -> None:
         """Open the file, to look at the states; :meth:`open` does it too.

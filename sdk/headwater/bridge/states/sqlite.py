@@ -19,6 +19,7 @@ class SqliteStates:
 
     :param sql: executes a statement in the destination's connection.
     :param transaction: a transaction of the sink.
+    :param run: this sync: what it stores says nothing of the rows that an earlier one wrote.
     :ivar whole: streams that are read whole: only their completion settles what was written of them.
     """
 
@@ -27,10 +28,12 @@ class SqliteStates:
         sql: Callable[..., sqlite3.Cursor],
         flow: str,
         transaction: Callable[[], AbstractContextManager[None]],
+        run: str,
     ) -> None:
         self._sql = sql
         self._flow = flow
         self._transaction = transaction
+        self._run = run
         self.whole: Collection[StreamDescriptor] = ()
 
     def load(self) -> list[State]:
@@ -63,7 +66,7 @@ class SqliteStates:
             raise StateError(f"The states of the flow {self._flow!r} were not changed: {error}.") from error
 
     def put(self, states: Sequence[State]) -> None:
-        """Store them inside the caller's transaction; that settles what was written of their streams."""
+        """Store them inside the caller's transaction; that settles what this run wrote of their streams."""
         for state in states:
             stream = state.stream
             where = "flow = ?" if stream is None else "flow = ? AND type <> 'STREAM'"
@@ -74,18 +77,21 @@ class SqliteStates:
                 (self._flow, *key, state.type, encode(state.raw).decode()),
             )
             if stream is None:
-                unsettled = "SELECT DISTINCT namespace, stream FROM _headwater_unsettled WHERE flow = ?"
-                found = self._sql(unsettled, (self._flow,)).fetchall()
+                unsettled = "SELECT DISTINCT namespace, stream FROM _headwater_unsettled WHERE run = ?"
+                found = self._sql(unsettled, (self._run,)).fetchall()
                 streams = [StreamDescriptor(name, namespace or None) for namespace, name in found]
             else:
                 streams = [stream]
             for one in streams:
                 if one not in self.whole:
-                    self.settle(one)
+                    self._settle("run = ?", self._run, one)
 
     def settle(self, stream: StreamDescriptor) -> None:
-        """Note that what was written of the stream so far stays: it is not read again."""
+        """Note that what was ever written of the stream stays: it is not read again."""
+        self._settle("flow = ?", self._flow, stream)
+
+    def _settle(self, where: str, value: str, stream: StreamDescriptor) -> None:
         self._sql(
-            "DELETE FROM _headwater_unsettled WHERE flow = ? AND namespace = ? AND stream = ?",
-            (self._flow, stream.namespace or "", stream.name),
+            f"DELETE FROM _headwater_unsettled WHERE {where} AND namespace = ? AND stream = ?",  # noqa: S608
+            (value, stream.namespace or "", stream.name),
         )
