@@ -143,7 +143,7 @@ def records_of(response: Response, path: str) -> Iterator[Record]:
     if not isinstance(body, list):
         raise SourceError(f"A list was due in {where} of {place(response)}; {_kind_of(body)}.")
     for record in body:
-        if not isinstance(record, Mapping):
+        if not isinstance(record, dict):
             raise SourceError(f"A list of objects was due in {where} of {place(response)}; {_kind_of(record)}.")
         yield record
 

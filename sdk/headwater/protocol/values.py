@@ -7,7 +7,6 @@ Python). Whatever the fast way can't do goes through :func:`clean`, value by val
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -21,14 +20,16 @@ from headwater.protocol.messages import Change
 NULLED = "NULLED"
 TRUNCATED = "TRUNCATED"
 SERIALIZATION_ERROR = "SOURCE_SERIALIZATION_ERROR"
+SIZE_LIMITATION = "SOURCE_FIELD_SIZE_LIMITATION"
 
 # A float64 in MessagePack is 0xcb and eight bytes; NaN and the infinities have all exponent bits set.
-# A Decimal is written as text. Something else that looks so only costs the slow way.
-_NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]|NaN|Infinity")
+# A Decimal is written as one too. Something else that looks so only costs the slow way. Without alternatives
+# the expression's first byte is found at memchr's pace; with one more, the search takes ten times as long.
+_NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_PROBE = msgspec.msgpack.Encoder()
+_PROBE = msgspec.msgpack.Encoder(decimal_format="number")
 
 
 def encode(value: Any) -> bytes:
@@ -68,55 +69,83 @@ def clean(value: Any, changes: list[Change], field: str = "") -> Any:
         form; a lone surrogate becomes U+FFFD.
     :param field: the path of the value, for the changes.
     """
-    return _clean(value, changes, field, 0)
+    return _clean(value, changes, field, ())
 
 
 # Deeper than any real record, and well below Python's own recursion limit with a frame or two a level.
 _MAX_DEPTH = 200
+# Python reads no whole number with more digits (sys.set_int_max_str_digits); it would end the next program.
+_MAX_DIGITS = 4300
 
 
-def _clean(value: Any, changes: list[Change], field: str, depth: int) -> Any:
+def _clean(value: Any, changes: list[Change], field: str, above: tuple[int, ...]) -> Any:
     kind = value.__class__
     if kind is str:
         if _LONE_SURROGATE.search(value):
             changes.append(Change(field, TRUNCATED, SERIALIZATION_ERROR))
             return _LONE_SURROGATE.sub("\ufffd", value)
         return value
-    if value is None or kind is bool or kind is int:
+    if value is None or kind is bool:
         return value
+    if kind is int:  # msgspec writes 64 bits, and a Decimal of any length
+        return value if -(2**63) <= value < 2**64 else _clean(Decimal(value), changes, field, above)
     if kind is float:
         return value if math.isfinite(value) else _null(changes, field)
     if kind is Decimal:
-        return value if value.is_finite() else _null(changes, field)
-    if depth > _MAX_DEPTH:
+        if not value.is_finite():
+            return _null(changes, field)
+        if len(value.as_tuple().digits) > _MAX_DIGITS:
+            return _null(changes, field, SIZE_LIMITATION)
+        return value
+    for plain_kind in (str, int, float, Decimal):  # a subclass of one, such as numpy's float
+        if isinstance(value, plain_kind):
+            return _clean(plain_kind.__new__(plain_kind, value), changes, field, above)
+    if len(above) > _MAX_DEPTH or id(value) in above:  # without end
         return _null(changes, field)
+    above = (*above, id(value))
     if isinstance(value, Mapping):
-        inner = f"{field}." if field else ""
-        return {
-            (name := _key(key)): _clean(item, changes, inner + name, depth + 1) for key, item in value.items()
-        }
+        return _clean_object(value, changes, field, above)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_clean(item, changes, field, depth + 1) for item in value]
-    try:  # dates, UUIDs, bytes, enums, structs, dataclasses, subclasses of str and int
+        return [_clean(item, changes, field, above) for item in value]
+    try:  # dates, UUIDs, bytes, enums, structs, dataclasses
         plain = msgspec.to_builtins(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _null(changes, field)
-    return _null(changes, field) if plain.__class__ is kind else _clean(plain, changes, field, depth + 1)
+    return _null(changes, field) if plain.__class__ is kind else _clean(plain, changes, field, above)
+
+
+def _clean_object(
+    value: Mapping[Any, Any], changes: list[Change], field: str, above: tuple[int, ...]
+) -> dict[str, Any]:
+    cleaned: dict[str, Any] = {}
+    inner = f"{field}." if field else ""
+    for key, item in value.items():
+        name = _LONE_SURROGATE.sub("\ufffd", raw := _key(key))
+        if name != raw:
+            changes.append(Change(inner + name, TRUNCATED, SERIALIZATION_ERROR))
+        if name in cleaned:  # 1 and "1": the first one stays
+            changes.append(Change(inner + name, TRUNCATED, SERIALIZATION_ERROR))
+        else:
+            cleaned[name] = _clean(item, changes, inner + name, above)
+    return cleaned
 
 
 def _key(key: Any) -> str:
+    """An object's key as msgspec writes it, or as Python shows it."""
     if isinstance(key, str):
-        return _LONE_SURROGATE.sub("\ufffd", key)
-    return {True: "true", False: "false", None: "null"}.get(key) or str(key)
+        return str.__str__(key)
+    if key is None or isinstance(key, bool):
+        return {True: "true", False: "false", None: "null"}[key]
+    try:
+        (name,) = msgspec.to_builtins({key: None}, str_keys=True)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return str(key)
+    return str(name)
 
 
-def _null(changes: list[Change], field: str) -> None:
-    changes.append(Change(field, NULLED, SERIALIZATION_ERROR))
+def _null(changes: list[Change], field: str, reason: str = SERIALIZATION_ERROR) -> None:
+    changes.append(Change(field, NULLED, reason))
 
 
 def _slow(value: Any, changes: list[Change], field: str) -> bytes:
-    cleaned = clean(value, changes, field)
-    try:
-        return _ENCODER.encode(cleaned)
-    except (TypeError, ValueError, OverflowError):  # what msgspec refuses, the standard library may not
-        return json.dumps(cleaned, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+    return _ENCODER.encode(clean(value, changes, field))
