@@ -1,6 +1,14 @@
 """The benchmark's connector on Headwater."""
 
-from headwater import Config, Cursor, HttpSource, HttpStream, LinkHeader, Request, SchemaFile, Slice
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from headwater import Config, Cursor, HttpSource, HttpStream, LinkHeader, Record, Request, SchemaFile, Slice
+
+if TYPE_CHECKING:
+    from requests import Response
 
 
 class BenchConfig(Config):
@@ -17,7 +25,7 @@ class Items(HttpStream):
     path = "items"
     primary_key = ("id",)
     schema = SchemaFile("items.json")
-    source: "BenchSource"
+    source: BenchSource
 
     def request(self, slice: Slice) -> Request:
         return super().request(slice).with_params(per_page=self.source.config.per_page, since=slice.start)
@@ -28,6 +36,16 @@ class Changes(Items):
 
     name = "changes"
     cursor = Cursor("updated_at", order="ascending")
+
+
+class Tagged(Items):
+    """Every record, with a field more: each one passes through the author's Python."""
+
+    name = "tagged"
+
+    def parse(self, response: Response, slice: Slice) -> Iterator[Record]:
+        for record in super().parse(response, slice):
+            yield {**record, "tag": "bench"}
 
 
 class BenchSource(HttpSource):
@@ -41,7 +59,7 @@ class BenchSource(HttpSource):
         return self.config.url
 
     def streams(self) -> list[HttpStream]:
-        return [Items(self), Changes(self)]
+        return [Items(self), Changes(self), Tagged(self)]
 
 
 if __name__ == "__main__":

@@ -82,6 +82,16 @@ class Changes(Items, CheckpointMixin):
             yield record
 
 
+class Tagged(Items):
+    """Every record, with a field more."""
+
+    name = "tagged"
+
+    def parse_response(self, response, **kwargs):
+        for record in response.json():
+            yield {**record, "tag": "bench"}
+
+
 class BenchSource(AbstractSource):
     """Reads the benchmark's API."""
 
@@ -94,7 +104,7 @@ class BenchSource(AbstractSource):
         return True, None
 
     def streams(self, config):
-        return [Items(config), Changes(config)]
+        return [Items(config), Changes(config), Tagged(config)]
 
 
 if __name__ == "__main__":
