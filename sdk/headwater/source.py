@@ -177,6 +177,13 @@ class Source(ABC):
 
         main(cls, argv)
 
+    @classmethod
+    def tap_main(cls, argv: Sequence[str] | None = None) -> NoReturn:
+        """The connector's command line as a Singer tap; a distribution names it as a second console script."""
+        from headwater.tap import main
+
+        main(cls, argv)
+
 
 def _stream_of(streams: Mapping[StreamDescriptor, Stream], name: StreamDescriptor) -> Stream:
     stream = streams.get(name)
