@@ -61,7 +61,11 @@ class Page:
     def of_rows(rows: Sequence[Record], cursor: Cursor | None) -> Page:
         """A page of Python dictionaries."""
         data, changes = encode_rows(rows)
-        return Page(data, [_scalar(cursor.value_in(row)) for row in rows] if cursor else (), changes)
+        if cursor is None:
+            return Page(data, (), changes)
+        if len(cursor.path) > 1:
+            return Page(data, [_scalar(cursor.value_in(row)) for row in rows], changes)
+        return Page(data, [_scalar(row.get(cursor.field)) for row in rows], changes)  # a third of the time
 
 
 def _scalar(value: Any) -> Any:
