@@ -71,6 +71,7 @@ class Landing:
         self._open: OrderedDict[StreamDescriptor, _Open] = OrderedDict()  # oldest first
         self._size = 0
         self._global = False  # a GLOBAL or LEGACY state waits for the covered parts of all open batches
+        self._newest_global: State | None = None
         self._released: dict[StreamDescriptor | None, State] = {}
         self._held: dict[StreamDescriptor, State] = {}
         self._bare: set[StreamDescriptor] = set()  # records were read since the stream's last STREAM state
@@ -94,6 +95,7 @@ class Landing:
         """Take a state: it covers the records taken so far."""
         stream = state.stream
         if stream is None:
+            self._newest_global = state
             self._global = bool(self._open)
             for batch in self._open.values():
                 batch.covered.extend(batch.rest)
@@ -229,13 +231,16 @@ class Landing:
         released = self._ledger.ack(number)
         if self._together:
             self._count(covered)
+            for state in covered:
+                self._forget_held(state)
             released = [state for state in released if not self._may_be_stored(state)]
         self._release(released)
 
     def _may_be_stored(self, state: State) -> bool:
         """Whether a safe state is stored at once: not while its stream must be read whole to count."""
         if state.stream is None:
-            return not self._trial
+            # An older one is released with batches that also hold what only the newest covers.
+            return state is self._newest_global and not self._trial
         stream = self.result.streams.get(state.stream)
         if stream is None or stream.status is Status.COMPLETE:
             return True
@@ -245,8 +250,13 @@ class Landing:
         for state in states:
             if self._may_be_stored(state):
                 keep(self._released, state)
+                self._forget_held(state)
             elif state.stream is not None:
                 self._held[state.stream] = state
+
+    def _forget_held(self, newer: State) -> None:
+        if newer.stream is not None:
+            self._held.pop(newer.stream, None)
 
     def _store(self) -> None:
         self._stored_at = time.monotonic()
