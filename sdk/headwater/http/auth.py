@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 from headwater.config import Secret
 from headwater.errors import ConfigError, TransientError
@@ -32,8 +33,12 @@ class Auth:
 
     def recover(self, response: Response) -> bool:
         """Called with an answer that refused the request (401, 403 or 429): whether to send it again at once,
-        because there are other or newer credentials now. Asked at most once per set of credentials."""
+        because there are other or newer credentials now. Asked at most ten times for one request."""
         return False
+
+    def withheld(self, url: str) -> str:
+        """A URL of another host without what :meth:`__call__` would have put in it."""
+        return url
 
 
 class Bearer(Auth):
@@ -81,8 +86,16 @@ class ApiKey(Auth):
         if self._header is not None:
             request.headers[self._header] = reveal(self._key)
         else:
-            request.prepare_url(request.url, {str(self._param): reveal(self._key)})
+            request.prepare_url(self.withheld(str(request.url)), {str(self._param): reveal(self._key)})
         return request
+
+    def withheld(self, url: str) -> str:
+        """Without the parameter: servers repeat the query that they got in their links and redirects."""
+        if self._param is None or "?" not in url:
+            return url
+        parts = urlsplit(url)
+        kept = [pair for pair in parts.query.split("&") if unquote_plus(pair.split("=", 1)[0]) != self._param]
+        return urlunsplit(parts._replace(query="&".join(kept)))
 
 
 class OAuth2(Auth):
@@ -116,6 +129,7 @@ class OAuth2(Auth):
         self._lock = threading.Lock()
         self._token = ""
         self._until = 0.0
+        self._doubtful = False  # the token was got after a refusal, and has not been accepted since
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Set the header, with a new token if there is none that will last."""
@@ -125,18 +139,27 @@ class OAuth2(Auth):
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
+    def observe(self, response: Response) -> None:
+        """Remember that the token works."""
+        if self._doubtful and response.status_code != 401 and self._is_of(response):
+            self._doubtful = False
+
     def recover(self, response: Response) -> bool:
-        """After a 401: forget the token that was used, unless another thread already did."""
+        """After a 401: forget the token that was used, unless another thread already did. A token that was
+        renewed for this and is refused again is not the reason."""
         if response.status_code != 401:
             return False
         with self._lock:
-            if response.request.headers.get("Authorization") == f"Bearer {self._token}":
-                self._until = 0.0
+            if self._is_of(response):
+                if self._doubtful:
+                    return False
+                self._until, self._doubtful = 0.0, True
         return True
 
-    def _renew(self) -> None:
-        import requests
+    def _is_of(self, response: Response) -> bool:
+        return response.request.headers.get("Authorization") == f"Bearer {self._token}"
 
+    def _renew(self) -> None:
         form = dict(self._form)
         if self._refresh_token is not None:
             form.update(grant_type="refresh_token", refresh_token=self._refresh_token)
@@ -144,28 +167,46 @@ class OAuth2(Auth):
             form["grant_type"] = "client_credentials"
         if self._scopes:
             form["scope"] = " ".join(self._scopes)
-        try:
-            response = requests.post(self._url, data=form, timeout=self._timeout, allow_redirects=False)
-        except requests.RequestException as error:
-            raise TransientError(f"The token endpoint can't be reached: {type(error).__name__}.") from None
-        if response.status_code in (429, 500, 502, 503, 504):
-            raise TransientError(f"The token endpoint answered {response.status_code}.")
-        body = _object(response)
-        token = body.get("access_token")
-        if response.status_code != 200 or not isinstance(token, str):
-            raise ConfigError(
-                f"The token endpoint refused the credentials ({response.status_code}, "
-                f"{body.get('error', 'no reason given')}). Log in again and set the new credentials."
-            )
+        body = self._answer(form)
         fresh = body.get("refresh_token")
         if isinstance(fresh, str) and self._refresh_token is not None and fresh != self._refresh_token:
+            self._refresh_token = fresh
             if self._rotated is not None:
                 self._rotated(fresh)
-            self._refresh_token = fresh
-        self._token = token
-        lasts = body.get("expires_in")
-        lasts = float(lasts) if isinstance(lasts, (int, float, str)) and str(lasts).isdigit() else 3600.0
+        self._token = str(body["access_token"])
+        lasts = _seconds(body.get("expires_in"))
         self._until = time.monotonic() + max(lasts - 60.0, lasts / 2)
+
+    def _answer(self, form: Mapping[str, str]) -> Mapping[str, Any]:
+        """The token endpoint's answer; it holds an ``access_token``."""
+        import requests
+
+        from headwater.http.session import anonymous
+
+        try:
+            response = requests.post(
+                self._url,
+                data=form,
+                headers={"Accept": "application/json"},
+                auth=anonymous,  # else requests takes those of a .netrc file
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
+            raise ConfigError("The URL of the token endpoint can't be asked for.") from None
+        except requests.RequestException as error:
+            raise TransientError(f"The token endpoint can't be reached: {type(error).__name__}.") from None
+        status, body = response.status_code, _object(response)
+        reason = body.get("error") if isinstance(body.get("error"), str) else "no reason given"
+        if 200 <= status < 300 and isinstance(body.get("access_token"), str):
+            return body
+        busy = status in (408, 425, 429) or status >= 500
+        if busy or reason in ("temporarily_unavailable", "server_error") or (status == 200 and not body):
+            raise TransientError(f"The token endpoint has no token now ({status}, {reason}).")
+        raise ConfigError(
+            f"The token endpoint refused the credentials ({status}, {reason}). "
+            "Log in again and set the new credentials."
+        )
 
 
 class RotatingTokens(Auth):
@@ -184,6 +225,8 @@ class RotatingTokens(Auth):
         scheme: str = "Bearer",
     ) -> None:
         self._values = [f"{scheme} {reveal(token)}" for token in tokens]
+        if not self._values:
+            raise ValueError("RotatingTokens: at least one token is needed.")
         self._quota = quota
         self._resting: dict[str, float] = {}  # until which epoch second
         self._turn = 0
@@ -228,6 +271,15 @@ class RotatingTokens(Auth):
 def reveal(secret: Secret | str) -> str:
     """The text of a credential, however it is held."""
     return secret.reveal() if isinstance(secret, Secret) else secret
+
+
+def _seconds(value: Any) -> float:
+    """How long a token lasts (RFC 6749, 5.1: a number of seconds); an hour where it is not said."""
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return 3600.0
+    return seconds if 0.0 < seconds < 1e9 else 3600.0
 
 
 def _object(response: Response) -> Mapping[str, Any]:

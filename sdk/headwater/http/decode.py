@@ -8,8 +8,10 @@ encodings, a parser of the author's) goes through Python objects.
 from __future__ import annotations
 
 import json
+import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 _JSON = msgspec.json.Decoder()
 _PIECE = 1 << 16
+_NO_BODY = (204, 205, 304)
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 _SCALAR = str | int | float | bool | None
 
 
@@ -127,24 +131,26 @@ def _check_utf8(body: bytes) -> None:
 
 
 def records_of(response: Response, path: str) -> Iterator[Record]:
-    """The records of an answer as dictionaries.
+    """The records of an answer as dictionaries; none where it is 204 (No Content).
 
     :raises TransientError: when the body is not JSON: a page of a proxy, a cut answer.
     :raises SourceError: when it has no list of objects at the path.
     """
     body = decode_json(response)
+    if body is None and response.status_code in _NO_BODY:
+        return
     where = "the body"
     for name in filter(None, path.split(".")):
         if not isinstance(body, Mapping) or name not in body:
             raise SourceError(f"{where} of {place(response)} has no {name!r}; {_kind_of(body)}.")
         body, where = body[name], f"{where}.{name}"
-    if body is None:
+    if body is None and path:
         return
     if not isinstance(body, list):
         raise SourceError(f"A list was due in {where} of {place(response)}; {_kind_of(body)}.")
     for record in body:
-        if not isinstance(record, dict):
-            raise SourceError(f"A list of objects was due in {where} of {place(response)}; {_kind_of(record)}.")
+        if not isinstance(record, Mapping):
+            raise SourceError(f"A list of objects was due in {where} of {place(response)}; {_kind_of(record)} in it.")
         yield record
 
 
@@ -163,31 +169,53 @@ def rows_page(rows: Iterable[Record], cursor: Cursor | None) -> Page:
 
 
 def decode_json(response: Response) -> Any:
-    """The body as Python values.
+    """The body as Python values; None where there is none and the status says so.
+
+    JSON is UTF-8, whatever the answer's type says (RFC 8259, 8.1). What is not, is read in the character set
+    that it names, if any; bytes that mean nothing become U+FFFD, and the record's changes tell so.
 
     :raises TransientError: when it is not JSON.
+    :raises SourceError: when it is nested deeper than it can be read.
     """
     body = response.content
-    if not body and response.status_code in (204, 205, 304):
-        return []
+    if not body and response.status_code in _NO_BODY:
+        return None
     try:
         return _JSON.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
-    try:  # takes NaN, lone surrogates, numbers beyond a float, UTF-16 and a byte order mark
-        return json.loads(body)
-    except UnicodeDecodeError:  # as lone surrogates, the bytes at fault are told in the record's changes
-        body = body.decode("utf-8", "surrogateescape").encode("utf-8", "surrogatepass")
+    except RecursionError:
+        raise SourceError(f"The answer of {place(response)} is nested too deeply to be read.") from None
+    try:
+        return json.loads(_text(response), parse_int=_integer)
     except ValueError:
         pass
-    try:
-        return json.loads(body.decode("utf-8", "surrogatepass"))
-    except ValueError:
-        kind = response.headers.get("Content-Type", "no content type").split(";")[0]
-        what = "is empty" if not body else f"is not JSON ({kind}, {len(body)} bytes)"
-        raise TransientError(
-            f"The answer of {place(response)} {what}.", internal=f"It begins: {body[:200]!r}"
-        ) from None
+    except RecursionError:
+        raise SourceError(f"The answer of {place(response)} is nested too deeply to be read.") from None
+    kind = response.headers.get("Content-Type", "no content type").split(";")[0]
+    what = "is empty" if not body else f"is not JSON ({kind}, {len(body)} bytes)"
+    raise TransientError(f"The answer of {place(response)} {what}.", internal=f"It begins: {body[:200]!r}")
+
+
+def _text(response: Response) -> str:
+    """The body's text. Lone surrogates stay in it: records are rid of them when they are encoded."""
+    body = response.content
+    for encoding in (json.detect_encoding(body), _charset(response)):
+        try:
+            return body.decode(encoding, "surrogatepass" if encoding.startswith("utf-8") else "strict")
+        except (UnicodeError, LookupError):
+            continue
+    return body.decode("utf-8", "surrogateescape")
+
+
+def _charset(response: Response) -> str:
+    found = _CHARSET.search(response.headers.get("Content-Type", ""))
+    return found[1] if found else "utf-8"
+
+
+def _integer(digits: str) -> int | Decimal:
+    """A whole number of any length: Python's own reader stops at 4300 digits."""
+    return int(digits) if len(digits) <= 4300 else Decimal(digits)
 
 
 def place(response: Response) -> str:
@@ -200,4 +228,5 @@ def place(response: Response) -> str:
 def _kind_of(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"there is an object with {', '.join(map(repr, list(value)[:8])) or 'nothing in it'}"
-    return {list: "there is a list", str: "there is a string"}.get(type(value), "there is no object")
+    kinds: dict[type, str] = {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return f"there is {kinds.get(type(value), 'a number')}"

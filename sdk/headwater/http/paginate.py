@@ -10,12 +10,13 @@ when it returns, there are no more. Its state is its frame, so it is tested with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headwater.cursor import earliest, is_ascending, is_before
-from headwater.http.request import Request
+from headwater.http.request import Request, joined
 
 if TYPE_CHECKING:
     from requests import Response
@@ -63,13 +64,13 @@ class LinkHeader:
     def requests(self, first: Request) -> Requests:
         """Follow the header until there is none."""
         page = yield first
-        while url := page.response.links.get("next", {}).get("url"):
-            page = yield first.to(url)
+        while url := _next_link(page.response.headers.get("Link")):
+            page = yield first.to(joined(str(page.response.url), url))
 
 
 @dataclass(frozen=True)
 class NextUrl:
-    """The next page is a URL in the body.
+    """The next page is a URL in the body, whole or relative to the page's own.
 
     :ivar path: where in the body, names joined by dots (``paging.next``).
     """
@@ -80,7 +81,7 @@ class NextUrl:
         """Follow the URL until it is null, empty or absent."""
         page = yield first
         while url := _at(page.json(), self.path):
-            page = yield first.to(str(url))
+            page = yield first.to(joined(str(page.response.url), str(url)))
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,20 @@ def _last_bound(values: list[Any]) -> Any:
     if not present or not is_ascending(present):
         return None
     return next((value for value in reversed(present) if is_before(value, present[-1])), None)
+
+
+_LINK = re.compile(r'<([^>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*")*)')
+_REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))""", re.IGNORECASE)
+
+
+def _next_link(header: str | None) -> str | None:
+    """The target of ``rel="next"``. Not requests' ``links``: it cuts a URL at a semicolon, and knows neither
+    several relations in one link nor other than small letters (RFC 8288, 3)."""
+    for target, parameters in _LINK.findall(header or ""):
+        relation = _REL.search(parameters)
+        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
+            return str(target)
+    return None
 
 
 def _sized(request: Request, param: str, size: int) -> Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,8 +22,10 @@ class RateLimit:
     clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.requests < 1 or self.seconds <= 0:
+            raise ValueError("RateLimit: at least one request in more than no time.")
         self._lock = threading.Lock()
-        self._sent: list[float] = []  # when the last `requests` ones go out, oldest first
+        self._sent: deque[float] = deque()  # when the last `requests` ones go out, oldest first
 
     def reserve(self) -> float:
         """Take a place in the budget: the seconds to wait before the request may go out."""
@@ -30,6 +33,6 @@ class RateLimit:
             now = self.clock()
             at = now
             if len(self._sent) >= self.requests:
-                at = max(now, self._sent.pop(0) + self.seconds)
+                at = max(now, self._sent.popleft() + self.seconds)
             self._sent.append(at)
             return at - now

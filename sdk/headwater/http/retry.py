@@ -41,7 +41,7 @@ class RetryPolicy:
         :param failures: how often the request has failed, this time included, rate limits apart.
         :param waits: how often it was rate limited, this time included.
         """
-        if error.retry_after is not None and error.retry_after > self.longest_wait:
+        if error.retry_after is not None and not error.retry_after <= self.longest_wait:  # nor for a NaN
             return None
         if error.rate_limited:
             if waits > self.rate_limit_waits:
@@ -51,10 +51,12 @@ class RetryPolicy:
             if failures >= self.attempts:
                 return None
             tries = failures
-        if error.retry_after is not None:
-            return max(0.0, error.retry_after) + chance() * min(1.0, self.first_delay)
         longest = min(self.longest_delay, self.first_delay * 2.0 ** min(tries - 1, 30))
-        return longest * (1 - self.jitter * chance())
+        own = longest * (1 - self.jitter * chance())
+        if error.retry_after is None:
+            return own
+        # never before the server's time, and later each time where that turns out to be too early
+        return max(error.retry_after + chance() * min(1.0, self.first_delay), own)
 
     def impatient(self) -> RetryPolicy:
         """The same for ``check``, where somebody is waiting: few tries, and no wait for a quota."""

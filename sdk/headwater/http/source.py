@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import email.utils
+import re
+import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from datetime import timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater.errors import ConfigError, SourceError, TransientError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
 T = TypeVar("T")
+_OPENING = threading.RLock()
 
 
 class HttpSource(Source):
@@ -95,19 +98,34 @@ class HttpSource(Source):
 
     # --- for the SDK and its streams ----------------------------------------------------------------------
 
-    @cached_property
+    @property
     def transport(self) -> Transport:
         """Sends this source's requests."""
-        return Transport(
-            self.base_url(),
-            auth=self.auth(),
-            headers=dict(self.headers),
-            retry=self.retry,
-            rate_limit=self.rate_limit,
-            judge=self.raise_for_status,
-            waiting=self._waiting,
-            timeout=self.timeout,
-        )
+        found: Transport | None = self.__dict__.get("_transport")
+        if found is not None:
+            return found
+        with _OPENING:  # not twice: with two of it, two would renew one refresh token
+            if "_transport" not in self.__dict__:
+                self.__dict__["_transport"] = Transport(
+                    self.base_url(),
+                    auth=self.auth(),
+                    headers=dict(self.headers),
+                    retry=self.retry,
+                    rate_limit=self.rate_limit,
+                    judge=self._judge,
+                    timeout=self.timeout,
+                )
+            made: Transport = self.__dict__["_transport"]
+            return made
+
+    def _judge(self, response: Response) -> None:
+        from requests import HTTPError
+
+        try:
+            self.raise_for_status(response)
+        except HTTPError:  # of the answer's own method of the same name: it means what the status means
+            HttpSource.raise_for_status(self, response)
+            raise
 
     def check(self) -> None:
         """As :meth:`Source.check`, with few tries."""
@@ -126,29 +144,37 @@ class HttpSource(Source):
         :param read: makes of the answer what the caller wants; a TransientError of it is tried again.
         :param stream: for which stream, so that a wait can be told.
         """
-        self._reading = stream
-        return self.transport.send(request, read)
 
-    _reading: StreamDescriptor | None = None
+        def waiting(seconds: float) -> None:
+            if stream is not None:
+                reset = int((time.time() + seconds) * 1000)
+                self.emit(StreamStatus(stream, Status.RUNNING, rate_limited=True, quota_reset=reset))
 
-    def _waiting(self, seconds: float) -> None:
-        if self._reading is not None:
-            reset = int((time.time() + seconds) * 1000)
-            self.emit(StreamStatus(self._reading, Status.RUNNING, rate_limited=True, quota_reset=reset))
+        return self.transport.send(request, read, waiting)
 
 
 def retry_after(response: Response) -> float | None:
-    """Seconds of a ``Retry-After`` header, which holds seconds or a date (RFC 9110, 10.2.3); None without."""
+    """Seconds of a ``Retry-After`` header, which holds seconds or a date (RFC 9110, 10.2.3); None without, and
+    where it holds anything else. A date is compared with the server's own clock, where it tells it."""
     value = response.headers.get("Retry-After", "").strip()
-    if not value:
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    then = _moment(value)
+    if then is None:
         return None
+    now = _moment(response.headers.get("Date", ""))
+    return max(0.0, then - (time.time() if now is None else now))
+
+
+_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]*)?", re.ASCII)
+
+
+def _moment(text: str) -> float | None:
+    """The epoch second of an HTTP date."""
     try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+        moment = email.utils.parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
 

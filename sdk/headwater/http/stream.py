@@ -155,7 +155,7 @@ class HttpStream(Stream):
         if type(self).parse is HttpStream.parse:
             try:
                 return HttpPage(response, self._raw.page(response.content))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass  # what is wrong with it, or unusual, the slow way finds out
         rows = rows_page(self.parse(response, slice), self.cursor)
         return HttpPage(response, rows, lambda: self._raw.count(response.content))

@@ -1,0 +1,93 @@
+"""One request over requests' session: sent as it is, its body read whole, its failure told without secrets."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import ConfigError
+from headwater.http.request import shown
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response, Session
+
+
+def open_session() -> Session:
+    """A session that keeps its connections; any thread may use it."""
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_connections=10, pool_maxsize=32)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    logging.getLogger("urllib3.connectionpool").addFilter(_without_query)
+    return session
+
+
+def send_once(session: Session, prepared: PreparedRequest, **settings: Any) -> Response:
+    """Send a request and read the whole body of its answer; no redirect is followed.
+
+    :raises requests.RequestException: urllib3.exceptions.HTTPError, OSError: when it fails on the way.
+    :raises ConfigError: when a header can't be sent.
+    """
+    import requests
+    import urllib3
+
+    try:
+        response = session.send(prepared, stream=True, allow_redirects=False, **settings)
+    except (requests.RequestException, urllib3.exceptions.HTTPError):  # some of which are ValueErrors
+        raise
+    except ValueError:  # of http.client, with the header's value in its words
+        raise ConfigError(
+            f"{prepared.method} {shown(str(prepared.url))}: a header has characters that can't be sent (a line "
+            "break, or letters beyond Latin-1). Check the credentials in the config."
+        ) from None
+    _read_whole(response)
+    return response
+
+
+def _read_whole(response: Response) -> None:
+    """Read the body in one call: requests does it in steps of 10 KB, which costs as much again as the rest.
+
+    :raises urllib3.exceptions.HTTPError: when the body is cut or can't be decompressed.
+    """
+    state = vars(response)
+    if response.raw is not None and not state.get("_content_consumed", True):
+        state["_content"] = response.raw.read(decode_content=True)
+        state["_content_consumed"] = True
+        response.raw.release_conn()
+
+
+def anonymous(request: PreparedRequest) -> PreparedRequest:
+    """No credentials, neither the source's nor those in the URL."""
+    return request
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """At the debug level urllib3 logs each request with its query, which may hold an API key."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            item.split("?", 1)[0] if isinstance(item, str) and item.startswith("/") else item for item in record.args
+        )
+    return True
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong on the way, without the URL, whose query may hold a secret."""
+    name = type(error).__name__
+    inner = error.args[0] if error.args else None
+    reason = getattr(inner, "reason", inner)
+    if isinstance(reason, BaseException):
+        name = type(reason).__name__
+    return {
+        "ReadTimeout": "no answer in time (read time-out)",
+        "ReadTimeoutError": "no answer in time (read time-out)",
+        "ConnectTimeout": "no connection in time",
+        "ConnectTimeoutError": "no connection in time",
+        "NewConnectionError": "no connection (refused or unreachable)",
+        "NameResolutionError": "the host's name can't be resolved",
+        "IncompleteRead": "the answer was cut off",
+        "ProtocolError": "the connection was closed in the middle",
+        "SSLError": "no trusted TLS connection (certificate or protocol)",
+    }.get(name, f"the connection failed ({name})")
