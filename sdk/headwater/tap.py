@@ -14,7 +14,7 @@ import tempfile
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from types import GeneratorType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -24,7 +24,7 @@ from headwater.process.arguments import UsageError, _json, _Parser, _text, read_
 from headwater.process.environment import Environment, log_level, open_missing
 from headwater.process.stop import CLOSED
 from headwater.protocol.catalog import ConfiguredCatalog
-from headwater.protocol.messages import Control, ErrorTrace, Level, Log, Message
+from headwater.protocol.messages import Control, ErrorTrace, Level, Log, Message, StreamDescriptor
 from headwater.protocol.singer import Bookmarks, settings_to_singer
 from headwater.protocol.singer_catalog import catalog_to_singer
 from headwater.protocol.singer_selection import select
@@ -190,9 +190,12 @@ class _TapCommand(_Command):
             self._tap_wire.put(_document(catalog_to_singer(offered)))
             return 0
         path = arguments.catalog or arguments.properties
-        selection = _parsed(path, "catalog", lambda value: select(value or catalog_to_singer(offered), offered))
+        if path is None:
+            selection = select(catalog_to_singer(offered), offered)
+        else:
+            selection = _understood(path, "catalog", lambda value: select(value, offered))
         streams = [stream.descriptor for stream in offered.streams]
-        bookmarks = _parsed(arguments.state, "state", lambda value: Bookmarks(value, streams))
+        bookmarks = _bookmarks(arguments.state, streams)
         run = self._run_of_streams = TapRun(self._tap_wire, selection, bookmarks)
         catalog = ConfiguredCatalog(tuple(selected.configured for selected in selection.streams))
         messages = _generator(source.read(catalog, bookmarks.states()))
@@ -220,20 +223,26 @@ def _document(value: Any) -> bytes:
     return msgspec.json.format(encode(value), indent=2) + b"\n"
 
 
-def _parsed(path: str | None, what: str, read: Callable[[Any], Any]) -> Any:
-    """A file's content as it is understood; of no file, or an empty one, that of None.
+_T = TypeVar("_T")
+
+
+def _understood(path: str, what: str, read: Callable[[Any], _T]) -> _T:
+    """A file's content.
 
     :raises ConfigError: naming the file and what is wrong in it.
     """
-    text = _text(path, what) if path else ""
-    if not path or not text.strip():
-        return read(None)
+    value = _json(_text(path, what), path, what)
     try:
-        return read(_json(text, path, what))
+        return read(value)
     except ConfigError as error:
-        if path in error.message:
-            raise
         raise ConfigError(f"The {what} file {path}: {error.message}", internal=error.internal) from error
+
+
+def _bookmarks(path: str | None, streams: list[StreamDescriptor]) -> Bookmarks:
+    """Where the last run ended; without a file, or with an empty one, at the beginning."""
+    if path is None or not _text(path, "state").strip():
+        return Bookmarks(None, streams)
+    return _understood(path, "state", lambda value: Bookmarks(value, streams))
 
 
 def _store(path: str, config: bytes) -> None:

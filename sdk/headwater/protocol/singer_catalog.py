@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from headwater.errors import ConfigError
+from headwater.errors import ConfigError, SourceError
 from headwater.protocol.catalog import (
     Catalog,
     CatalogStream,
@@ -37,8 +37,23 @@ def tap_stream_id(stream: StreamDescriptor) -> str:
 
 
 def catalog_to_singer(catalog: Catalog) -> dict[str, Any]:
-    """What ``--discover`` prints."""
-    return {"streams": [_entry(stream) for stream in catalog.streams]}
+    """What ``--discover`` prints.
+
+    :raises SourceError: if two streams would have one name.
+    """
+    return {"streams": [_entry(stream) for stream in by_tap_stream_id(catalog).values()]}
+
+
+def by_tap_stream_id(catalog: Catalog) -> dict[str, CatalogStream]:
+    """The streams by their names in Singer.
+
+    :raises SourceError: if two have the same.
+    """
+    found = {tap_stream_id(stream.descriptor): stream for stream in catalog.streams}
+    if len(found) < len(catalog.streams):
+        names = ", ".join(str(stream.descriptor) for stream in catalog.streams)
+        raise SourceError(f"Two of these streams have the same name in Singer: {names}.")
+    return found
 
 
 def _entry(stream: CatalogStream) -> dict[str, Any]:
@@ -117,8 +132,8 @@ class Entry:
         self.tap_stream_id = name
         self.name = str(raw.get("stream_alias") or raw.get("stream") or name)
         schema, metadata = raw.get("schema") or {}, raw.get("metadata") or []
-        if not isinstance(schema, Mapping):
-            raise ConfigError(f"catalog, stream {name!r}: `schema` must be an object.")
+        if not isinstance(schema, Mapping) or not isinstance(schema.get("properties") or {}, Mapping):
+            raise ConfigError(f"catalog, stream {name!r}: `schema` must be an object with an object in `properties`.")
         self.schema: Mapping[str, Any] = schema
         try:
             self.metadata: dict[Crumb, Mapping[str, Any]] = {
@@ -158,7 +173,8 @@ class Entry:
 
     def stream(self) -> CatalogStream:
         """What the entry, printed by a tap, offers."""
-        valid = self._root("valid-replication-keys") or []
+        keys = self._root("valid-replication-keys")
+        valid = keys if isinstance(keys, list) else []
         forced = MODES.get(str(self._root("forced-replication-method")))
         cursor = self.replication_key or (self._path(str(valid[0])) if valid else ())
         modes: tuple[SyncMode, ...] = ("full_refresh", "incremental") if cursor else ("full_refresh",)

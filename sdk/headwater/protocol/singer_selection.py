@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from headwater.protocol.catalog import Catalog, CatalogStream, ConfiguredCatalog, ConfiguredStream
-from headwater.protocol.singer_catalog import MODES, Entry, always_read, entries, key_properties, tap_stream_id
+from headwater.protocol.singer_catalog import MODES, Entry, always_read, by_tap_stream_id, entries, key_properties
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def select(value: Any, offered: Catalog) -> Selection:
 
     :raises ConfigError: for what is no Singer catalog.
     """
-    known = {tap_stream_id(stream.descriptor): stream for stream in offered.streams}
+    known = by_tap_stream_id(offered)
     remarks: list[str] = []
     streams = [
         _select(entry, known.get(entry.tap_stream_id) or known.get(entry.name), remarks)
