@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from headwater.bridge.acks import Ledger
 from headwater.bridge.result import StreamResult, SyncResult
-from headwater.bridge.sink import Batch, Sink
+from headwater.bridge.sink import Batch, Sink, wrapped
 from headwater.bridge.states.store import StateStore, keep, merged
-from headwater.errors import BridgeError, DestinationError, StateError
+from headwater.errors import BridgeError, StateError
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Records, State, Status, StreamDescriptor, StreamStatus
 
@@ -291,14 +291,3 @@ class Landing:
             self._failed = True
             error.stream = error.stream or str(stream.descriptor)
             raise
-
-
-@contextmanager
-def wrapped(doing: str) -> Iterator[None]:
-    """Whatever a destination raises becomes a DestinationError that says what it was doing."""
-    try:
-        yield
-    except BridgeError:
-        raise
-    except Exception as error:
-        raise DestinationError(f"The destination failed to {doing}: {type(error).__name__}: {error}") from error

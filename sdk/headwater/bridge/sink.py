@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from headwater.bridge.states.store import StateStore
+from headwater.errors import BridgeError, DestinationError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
 from headwater.protocol.messages import Records, State
 
@@ -100,3 +102,14 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Called once at the end, also after a failure."""
+
+
+@contextmanager
+def wrapped(doing: str) -> Iterator[None]:
+    """Whatever a destination raises becomes a DestinationError that says what it was doing."""
+    try:
+        yield
+    except BridgeError:
+        raise
+    except Exception as error:
+        raise DestinationError(f"The destination failed to {doing}: {type(error).__name__}: {error}") from error

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from headwater.bridge.landing import Landing, wrapped
+from headwater.bridge.landing import Landing
 from headwater.bridge.result import SyncResult
-from headwater.bridge.sink import Sink
+from headwater.bridge.sink import Sink, wrapped
 from headwater.bridge.states.store import StateStore, without
 from headwater.bridge.transform import Transform, transformed
 from headwater.errors import FlowError, ForeignError, IncompleteError
