@@ -42,16 +42,8 @@ def encode(message: Message) -> bytes:
 def _encode_records(batch: Records) -> bytes:
     if not batch.data:
         return b""
-    namespace = (
-        b'"namespace":' + encode_value(batch.stream.namespace) + b"," if batch.stream.namespace else b""
-    )
-    head = (
-        b'{"type":"RECORD","record":{'
-        + namespace
-        + b'"stream":'
-        + encode_value(batch.stream.name)
-        + b',"data":'
-    )
+    namespace = b'"namespace":' + encode_value(batch.stream.namespace) + b"," if batch.stream.namespace else b""
+    head = b'{"type":"RECORD","record":{' + namespace + b'"stream":' + encode_value(batch.stream.name) + b',"data":'
     tail = b',"emitted_at":%d}}\n' % batch.emitted_at
     if not batch.changes:  # the common case: one join, and so one copy, for the whole page
         between = list(batch.data)
@@ -151,10 +143,14 @@ def decode(line: bytes) -> Message | None:
         head = _LINE.decode(line)
         if head.type == "RECORD" and head.record is not None:
             return _record(head.record)
-        raw = msgspec.json.decode(line)
-        reader = _READERS.get(head.type)
-        return reader(raw) if reader else None
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        key, reader = _READERS.get(head.type, ("", None))
+        if reader is None:
+            return None
+        content = msgspec.json.decode(line)[key]
+        if not isinstance(content, Mapping):
+            raise TypeError(f"no object in {key!r}")
+        return reader(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ForeignError(f"Not a message of the Airbyte protocol: {line[:200]!r} ({error}).") from None
 
 
@@ -166,8 +162,7 @@ def _record(record: _Record) -> Records:
     return Records(stream, [record.data], int(record.emitted_at), changes)
 
 
-def _read_trace(raw: Mapping[str, Any]) -> Message | None:
-    trace = raw["trace"]
+def _read_trace(trace: Mapping[str, Any]) -> Message | None:
     if trace["type"] == "STREAM_STATUS":
         body = trace["stream_status"]
         reasons = body.get("reasons") or []
@@ -193,24 +188,34 @@ def _read_trace(raw: Mapping[str, Any]) -> Message | None:
     return None
 
 
-def _read_log(raw: Mapping[str, Any]) -> Log:
-    log = raw["log"]
+def _read_log(log: Mapping[str, Any]) -> Log:
     level = log.get("level")
     known = Level(level) if level in Level.__members__ else Level.INFO
     return Log(known, str(log["message"]), log.get("stack_trace"))
 
 
-def _read_status(raw: Mapping[str, Any]) -> ConnectionStatus:
-    status = raw["connectionStatus"]
+def _read_status(status: Mapping[str, Any]) -> ConnectionStatus:
     return ConnectionStatus(status["status"] == "SUCCEEDED", status.get("message"))
 
 
-_READERS: dict[str, Callable[[Mapping[str, Any]], Message | None]] = {
-    "STATE": lambda raw: State(raw["state"]),
-    "LOG": _read_log,
-    "TRACE": _read_trace,
-    "SPEC": lambda raw: Spec(raw["spec"]),
-    "CONNECTION_STATUS": _read_status,
-    "CATALOG": lambda raw: CatalogMessage(raw["catalog"]),
-    "CONTROL": lambda raw: Control(raw["control"]["connectorConfig"]["config"]),
+def _read_control(control: Mapping[str, Any]) -> Control:
+    config = control["connectorConfig"]["config"]
+    if not isinstance(config, Mapping):
+        raise TypeError("no object in 'config'")
+    return Control(config)
+
+
+def _no_record(_: Mapping[str, Any]) -> Message:
+    raise TypeError("no object in 'record'")
+
+
+_READERS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Message | None] | None]] = {
+    "RECORD": ("record", _no_record),
+    "STATE": ("state", State),
+    "LOG": ("log", _read_log),
+    "TRACE": ("trace", _read_trace),
+    "SPEC": ("spec", Spec),
+    "CONNECTION_STATUS": ("connectionStatus", _read_status),
+    "CATALOG": ("catalog", CatalogMessage),
+    "CONTROL": ("control", _read_control),
 }

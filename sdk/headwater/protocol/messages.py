@@ -56,7 +56,7 @@ class Records:
 
     stream: StreamDescriptor
     data: Sequence[bytes | msgspec.Raw]
-    emitted_at: int = field(default_factory=lambda: now_ms())
+    emitted_at: int = field(default_factory=lambda: now_ms())  # noqa: PLW0108 - defined below
     changes: Mapping[int, Sequence[Change]] = field(default_factory=dict)
 
     def __len__(self) -> int:

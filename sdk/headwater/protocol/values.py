@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -97,9 +98,13 @@ def _clean(value: Any, changes: list[Change], field: str, above: tuple[int, ...]
         if len(value.as_tuple().digits) > _MAX_DIGITS:
             return _null(changes, field, SIZE_LIMITATION)
         return value
-    for plain_kind in (str, int, float, Decimal):  # a subclass of one, such as numpy's float
-        if isinstance(value, plain_kind):
-            return _clean(plain_kind.__new__(plain_kind, value), changes, field, above)
+    if isinstance(value, Enum):
+        return _clean(value.value, changes, field, above)
+    if isinstance(value, str):  # a subclass, whatever it shows itself as
+        return _clean(str.__str__(value), changes, field, above)
+    for number in (int, float, Decimal):  # likewise, such as numpy's float
+        if isinstance(value, number):
+            return _clean(number(value), changes, field, above)
     if len(above) > _MAX_DEPTH or id(value) in above:  # without end
         return _null(changes, field)
     above = (*above, id(value))
@@ -107,7 +112,7 @@ def _clean(value: Any, changes: list[Change], field: str, above: tuple[int, ...]
         return _clean_object(value, changes, field, above)
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_clean(item, changes, field, above) for item in value]
-    try:  # dates, UUIDs, bytes, enums, structs, dataclasses
+    try:  # dates, UUIDs, bytes, structs, dataclasses
         plain = msgspec.to_builtins(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _null(changes, field)
