@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headwater.cursor import earliest, is_ascending, is_before
+from headwater.cursor import is_ascending, is_before
 from headwater.http.request import Request, joined
 
 if TYPE_CHECKING:
@@ -167,48 +167,67 @@ class Keyset:
     inner: Paginator
 
     def requests(self, first: Request) -> Requests:
-        """Ask on from the last cursor value, until the inner paginator says that there is no more."""
+        """Ask on from the last cursor values, until the inner paginator says that there is no more.
+
+        When a page shows that the server does not sort, or ignores the bound, the listing without a bound goes
+        on where it was left: with a bound, a list in no order would lose records.
+        """
         pages = self.inner.requests(first)
         request = next(pages)
-        asked = None  # the bound that this request was made with
-        honoured = True  # until the server gives records before it
+        asked: Any = None  # the bound that this request was made with
+        unbounded: tuple[Requests, Request] | None = None  # the listing without one
+        trusted = True
         while True:
             page = yield request
-            try:
-                following = pages.send(page)
-            except StopIteration:
+            following = _after(pages, page)
+            values = [value for value in page.cursor_values() if value is not None]
+            if trusted and not _as_asked(values, asked):
+                trusted = False
+                if unbounded is not None:
+                    pages, request = unbounded
+                    continue
+            if following is None:
                 return
-            values = page.cursor_values()
-            if asked is not None and (lowest := earliest(values)) is not None:
-                honoured = honoured and not is_before(lowest, asked)
-            bound = _last_bound(values) if honoured else None
+            bound = _last_bound(values) if trusted else None
             if bound is None or bound == asked:
                 request = following
                 continue
+            if unbounded is None:
+                unbounded = pages, following
             asked = bound
             pages = self.inner.requests(first.with_params(**{self.param: bound}))
             request = next(pages)
 
 
-def _last_bound(values: list[Any]) -> Any:
-    """The value from which on to ask: the last one but one, if the values ascend and there are two."""
-    present = [value for value in values if value is not None]
-    if not present or not is_ascending(present):
+def _after(pages: Requests, page: Answer) -> Request | None:
+    """The next request; None: there are no more."""
+    try:
+        return pages.send(page)
+    except StopIteration:
         return None
-    return next((value for value in reversed(present) if is_before(value, present[-1])), None)
+
+
+def _as_asked(values: list[Any], asked: Any) -> bool:
+    """Whether a page is in ascending order and not before the bound that it was asked for with."""
+    return is_ascending(values) and not (values and asked is not None and is_before(values[0], asked))
+
+
+def _last_bound(values: list[Any]) -> Any:
+    """The value from which on to ask: of ascending ones the last but one; None where they are all alike."""
+    return next((value for value in reversed(values) if is_before(value, values[-1])), None)
 
 
 _LINK = re.compile(r'<([^>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*")*)')
-_REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))""", re.IGNORECASE)
+_PARAMETER = re.compile(r"""([^\s=;,"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))""")
 
 
 def _next_link(header: str | None) -> str | None:
     """The target of ``rel="next"``. Not requests' ``links``: it cuts a URL at a semicolon, and knows neither
     several relations in one link nor other than small letters (RFC 8288, 3)."""
     for target, parameters in _LINK.findall(header or ""):
-        relation = _REL.search(parameters)
-        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-            return str(target)
+        for name, quoted, bare in _PARAMETER.findall(parameters):
+            if name.lower() == "rel" and "next" in (quoted or bare).lower().split():
+                return str(target)
     return None
 
 

@@ -16,6 +16,7 @@ from headwater.http.paginate import Paginator
 from headwater.http.path import fill
 from headwater.http.request import Request
 from headwater.http.source import HttpSource
+from headwater.reader import at_end, without
 from headwater.stream import Page, Record, Slice, Stream, is_past
 
 if TYPE_CHECKING:
@@ -105,8 +106,11 @@ class HttpStream(Stream):
             yield from self._pages(slice)
             return
         parent = self.parent(self.source)
-        newest_first = parent.cursor is not None and parent.cursor.order == "descending"
-        for above in parent.pages(slice):
+        order = parent.cursor.order if parent.cursor is not None else None
+        given: Mapping[bytes, Any] = {}  # the last page's last records, which a keyset page gives again
+        for whole in parent.pages(slice):
+            above = without(whole, given)
+            given = at_end(whole) if order == "ascending" and parent.primary_key else given
             for record in _since(above, slice.start):
                 try:
                     for page in self._pages(Slice(slice.partition, slice.start, record)):
@@ -117,7 +121,7 @@ class HttpStream(Stream):
                     log.warning("Stream %s: %s", self.name, reason)
             if above.cursors:
                 yield Page([], above.cursors)
-                if newest_first and is_ascending(above.cursors[::-1]) and is_past(above.cursors, slice.start):
+                if order == "descending" and is_ascending(above.cursors[::-1]) and is_past(above.cursors, slice.start):
                     return
 
     def _pages(self, slice: Slice) -> Iterator[Page]:
