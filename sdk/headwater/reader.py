@@ -126,7 +126,7 @@ class StreamReader:
         keyed = bool(self.stream.primary_key)
         now = not_after_now()
         for whole in self.stream.pages(slice):
-            page = _without(whole, given) if given else whole
+            page = without(whole, given) if given else whole
             seen = page.cursors
             if not _is_in_order(order, high, seen):
                 self._complain(slice, order)
@@ -136,7 +136,7 @@ class StreamReader:
             high = latest((high, _last(seen) if order == "ascending" else latest(seen)))
             yield from self._records(_from(page, slice.start) if cursor and cursor.drops_earlier else page)
             if order == "ascending":
-                given = _at_end(page) if keyed else given
+                given = at_end(page) if keyed else given
                 if self._state is not None:
                     self._state.set(slice.partition, latest((high, slice.start)))
                     yield from self._state_message(final=False, force=False)
@@ -225,12 +225,12 @@ def _last(values: Sequence[Any]) -> Any:
     return next((value for value in reversed(values) if value is not None), None)
 
 
-def _at_end(page: Page) -> dict[bytes, Any]:
+def at_end(page: Page) -> dict[bytes, Any]:
     """The records at the end of an ascending page that have its last cursor value or the one before it, and
     that value: those that :class:`~headwater.http.paginate.Keyset` asks for again."""
     found: dict[bytes, Any] = {}
     values: list[Any] = []
-    for place in range(len(page.cursors) - 1, -1, -1):
+    for place in range(len(page.data and page.cursors) - 1, -1, -1):
         value = page.cursors[place]
         if value not in values:
             values.append(value)
@@ -240,7 +240,7 @@ def _at_end(page: Page) -> dict[bytes, Any]:
     return found
 
 
-def _without(page: Page, given: Mapping[bytes, Any]) -> Page:
+def without(page: Page, given: Mapping[bytes, Any]) -> Page:
     """The page without the records that were given before, to the letter."""
     values = set(given.values())
     if not page.data or values.isdisjoint(page.cursors):
