@@ -101,9 +101,11 @@ def _identity(partition: Partition) -> Hashable:
 
 
 def _flat(partition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """A partition as Airbyte's connectors write it, without the nesting of its parents."""
-    for name, value in partition.items():
+    """A partition as Airbyte's connectors write it, without the nesting of its parents. Of two values with
+    one name, the partition's own comes last."""
+    for value in partition.values():
         if isinstance(value, Mapping):
             yield from _flat(value)
-        elif name != "parent_slice" or value:
+    for name, value in partition.items():
+        if not isinstance(value, Mapping) and (name != "parent_slice" or value):
             yield name, value
