@@ -190,6 +190,9 @@ class Bookmarks:
         # encoded once, however often they are written for other streams' sake
         self._marks = {name: encode_value(mark) for name, mark in self._given.items()}
         self._streams = {tap_stream_id(stream): stream for stream in streams}
+        for name in self._streams:
+            if not isinstance(self._given.get(name), (Mapping, type(None))):
+                raise ConfigError(f"state: the bookmark of stream {name!r} must be an object.")
 
     @property
     def is_foreign(self) -> bool:
@@ -197,18 +200,9 @@ class Bookmarks:
         return bool(self._others) and not self._marks
 
     def states(self) -> list[State]:
-        """The states of the source's streams; bookmarks that Meltano's SDK wrote are read as what they mean.
-
-        :raises ConfigError: for a bookmark that is no object.
-        """
-        states = []
-        for name, stream in self._streams.items():
-            mark = self._given.get(name)
-            if not isinstance(mark, (Mapping, type(None))):
-                raise ConfigError(f"state: the bookmark of stream {name!r} must be an object.")
-            if mark:
-                states.append(State.of_stream(stream, _understood(mark)))
-        return states
+        """The states of the source's streams; bookmarks that Meltano's SDK wrote are read as what they mean."""
+        given = ((stream, self._given.get(name)) for name, stream in self._streams.items())
+        return [State.of_stream(stream, _understood(mark)) for stream, mark in given if mark]
 
     def update(self, stream: StreamDescriptor, blob: Mapping[str, Any]) -> None:
         """The stream's state has changed."""
