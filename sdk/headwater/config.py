@@ -88,7 +88,10 @@ class Setting:
 
     def complaint(self, value: Any) -> str | None:
         """What is wrong with a value of the right type; None if nothing is."""
-        if isinstance(value, str) and self.pattern is not None and not re.search(self.pattern, value):
+        texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+        if self.pattern is not None and not all(
+            re.search(self.pattern, text) for text in texts if isinstance(text, str)
+        ):
             wanted = self.extra.get("pattern_descriptor") or f"the pattern {self.pattern}"
             return f"must match {wanted}"
         if isinstance(value, (str, list)) and self.min_length is not None and len(value) < self.min_length:
@@ -103,12 +106,15 @@ class Setting:
 
     def annotate(self, schema: dict[str, Any]) -> dict[str, Any]:
         """The schema with what this setting says."""
-        length = "minItems" if schema.get("type") == "array" else "minLength"
+        is_list = schema.get("type") == "array"
+        length = "minItems" if is_list else "minLength"
+        if is_list and self.pattern is not None:
+            schema = {**schema, "items": {**schema["items"], "pattern": self.pattern}}
         said = {
             "title": self.title,
             "description": self.description,
             "examples": list(self.examples) if self.examples is not None else None,
-            "pattern": self.pattern,
+            "pattern": None if is_list else self.pattern,
             "minimum": self.minimum,
             "maximum": self.maximum,
             length: self.min_length,
@@ -183,13 +189,23 @@ def secrets_in(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
 def _secret_names(schema: Any) -> Iterator[str]:
     if isinstance(schema, Mapping):
         for name, part in (schema.get("properties") or {}).items():
-            if isinstance(part, Mapping) and part.get("airbyte_secret"):
+            if _is_secret(part):
                 yield name
         for part in schema.values():
             yield from _secret_names(part)
     elif isinstance(schema, list):
         for part in schema:
             yield from _secret_names(part)
+
+
+def _is_secret(schema: Any) -> bool:
+    """Whether a setting is a secret, or a list or a choice of some."""
+    if isinstance(schema, list):
+        return any(map(_is_secret, schema))
+    if not isinstance(schema, Mapping):
+        return False
+    parts = ("items", "additionalProperties", "oneOf", "anyOf", "allOf")
+    return bool(schema.get("airbyte_secret")) or any(_is_secret(schema.get(part)) for part in parts)
 
 
 def _decode_secret(kind: type, value: Any) -> Any:
@@ -276,6 +292,9 @@ def _explain(error: str) -> str:
         return f"config: setting `{where + '.' if where else ''}{name}` is required."
     found = _WRONG.match(error)
     what, where = found.groups() if found else (error, "")
+    for kind, example in (("datetime", "2024-01-31T00:00:00Z"), ("date", "2024-01-31"), ("time", "12:30:00Z")):
+        if what.startswith("Invalid ") and what.endswith(f" encoded {kind}"):
+            what = f"must be a {kind} such as {example}"
     if what.startswith("Invalid "):
         what = "is not one of the choices"
     what = re.sub(r"^Expected `(\w+)`(?:, got `(\w+)`)?", r"must be of type \1, not \2", what)
@@ -299,9 +318,15 @@ def _schema(hint: Any) -> dict[str, Any]:
         return _object_schema(hint)
     if get_origin(hint) is list:
         return {"type": "array", "items": _schema(get_args(hint)[0])}
+    if get_origin(hint) is dict:
+        return {"type": "object", "additionalProperties": _schema(get_args(hint)[1])}
     if get_origin(hint) in (Union, types.UnionType):
         return _choice_schema([part for part in get_args(hint) if part is not types.NoneType])
-    return {name: part for name, part in msgspec.json.schema(hint).items() if name != "$defs"}
+    schema = msgspec.json.schema(hint)
+    definitions = schema.pop("$defs", {})
+    if "$ref" in schema:  # an enumeration
+        schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+    return schema
 
 
 def _object_schema(cls: type[Config]) -> dict[str, Any]:
@@ -314,7 +339,7 @@ def _object_schema(cls: type[Config]) -> dict[str, Any]:
         schema = {"order": place, **_schema(setting.type)}
         if setting.required:
             required.append(setting.encode_name)
-        elif setting.default not in (None, msgspec.NODEFAULT):
+        elif setting.default not in (None, msgspec.NODEFAULT) and not any(secrets_of(setting.default)):
             schema["default"] = msgspec.to_builtins(setting.default, enc_hook=str)
         properties[setting.encode_name] = schema
     title = str(options.tag or cls.__dict__.get("title") or cls.__name__)
