@@ -160,7 +160,7 @@ def rows_of(data: Sequence[bytes | msgspec.Raw]) -> Iterator[Record]:
         try:
             yield _JSON.decode(record)
         except msgspec.DecodeError:  # a number beyond a float, which the standard library takes
-            yield json.loads(bytes(record))
+            yield json.loads(bytes(record), parse_int=_integer)
 
 
 def rows_page(rows: Iterable[Record], cursor: Cursor | None) -> Page:
@@ -214,7 +214,7 @@ def _charset(response: Response) -> str:
 
 
 def _integer(digits: str) -> int | Decimal:
-    """A whole number of any length: Python's own reader stops at 4300 digits."""
+    """A whole number of any length: Python's own reader stops at 4300 digits, for the time that more take."""
     return int(digits) if len(digits) <= 4300 else Decimal(digits)
 
 

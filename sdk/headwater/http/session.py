@@ -76,18 +76,26 @@ def _without_query(record: logging.LogRecord) -> bool:
 def reason(error: BaseException) -> str:
     """What went wrong on the way, without the URL, whose query may hold a secret."""
     name = type(error).__name__
-    inner = error.args[0] if error.args else None
-    reason = getattr(inner, "reason", inner)
-    if isinstance(reason, BaseException):
-        name = type(reason).__name__
-    return {
-        "ReadTimeout": "no answer in time (read time-out)",
-        "ReadTimeoutError": "no answer in time (read time-out)",
-        "ConnectTimeout": "no connection in time",
-        "ConnectTimeoutError": "no connection in time",
-        "NewConnectionError": "no connection (refused or unreachable)",
-        "NameResolutionError": "the host's name can't be resolved",
-        "IncompleteRead": "the answer was cut off",
-        "ProtocolError": "the connection was closed in the middle",
-        "SSLError": "no trusted TLS connection (certificate or protocol)",
-    }.get(name, f"the connection failed ({name})")
+    inner: object = error
+    while isinstance(inner, BaseException) and type(inner).__name__ not in _REASONS:
+        causes = [cause for cause in (*inner.args, getattr(inner, "reason", None)) if isinstance(cause, BaseException)]
+        inner = causes[-1] if causes else None
+    if inner is not None:
+        name = type(inner).__name__
+    return _REASONS.get(name, f"the connection failed ({name})")
+
+
+_REASONS = {
+    "ReadTimeout": "no answer in time (read time-out)",
+    "ReadTimeoutError": "no answer in time (read time-out)",
+    "ConnectTimeout": "no connection in time",
+    "ConnectTimeoutError": "no connection in time",
+    "NewConnectionError": "no connection (refused or unreachable)",
+    "NameResolutionError": "the host's name can't be resolved",
+    "IncompleteRead": "the answer was cut off",
+    "RemoteDisconnected": "the connection was closed in the middle",
+    "ConnectionResetError": "the connection was closed in the middle",
+    "BrokenPipeError": "the connection was closed in the middle",
+    "DecodeError": "the answer can't be decompressed",
+    "SSLError": "no trusted TLS connection (certificate or protocol)",
+}
