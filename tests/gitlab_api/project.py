@@ -72,7 +72,7 @@ class Project:
             self._add_commit(n, at)
         for kind in ("issues", "merge_requests", "pipelines"):
             for at in _moments(chance, self.counts[kind]):
-                self._add(kind, at, min(at + chance.randrange(30 * 86_400_000), END))
+                self._add(kind, at, at + chance.randrange(max(1, min(30 * 86_400_000, END - at))))
             self._share(kind)
         for pipeline in self._held["pipelines"]:
             self._add_jobs(pipeline)

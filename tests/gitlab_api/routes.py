@@ -22,14 +22,17 @@ class Routes:
 
     def __init__(self, groups: Mapping[str, Json], projects: Mapping[str, Project], pager: Pager) -> None:
         self.groups, self.projects, self.pager = groups, projects, pager
-        self._group_paths = {str(item["id"]): path for path, item in groups.items()}
-        self._project_paths = {str(project.item["id"]): path for path, project in projects.items()}
+        # by number, and by name in any case
+        self._group_paths = {key: path for path, item in groups.items() for key in (str(item["id"]), path.lower())}
+        self._project_paths = {
+            key: path for path, project in projects.items() for key in (str(project.item["id"]), path.lower())
+        }
 
     def canonical(self, raw_path: str) -> str:
         """The path by names, of a path with numbers or with encoded names."""
         kind, *rest = [unquote(part) for part in raw_path.strip("/").split("/")]
         names = {"groups": self._group_paths, "projects": self._project_paths}.get(kind, {})
-        return "/".join(["", kind, *(names.get(part, part) for part in rest[:1]), *rest[1:]])
+        return "/".join(["", kind, *(names.get(part.lower(), part) for part in rest[:1]), *rest[1:]])
 
     def answer(self, raw_path: str, query: Query) -> Answer:
         """The answer to a request that is let through.
@@ -60,7 +63,7 @@ class Routes:
         if not rest:
             found = [item for item in self.groups.values() if not (query.get("top_level_only") and item["parent_id"])]
             return self._page(Listing(found, orders, sort="asc", keyset=("name",)), raw_path, query)
-        path = self._group_paths.get(rest[0], rest[0])
+        path = self._group_paths.get(rest[0].lower(), rest[0])
         if path not in self.groups:
             return not_found("Group")
         below = [item for name, item in self.groups.items() if name.startswith(f"{path}/")]
@@ -86,7 +89,7 @@ class Routes:
         return refusal(404, {"error": "404 Not Found"})
 
     def _project(self, raw_path: str, rest: list[str], query: Query) -> Answer:
-        project = self.projects.get(self._project_paths.get(rest[0], rest[0]))
+        project = self.projects.get(self._project_paths.get(rest[0].lower(), ""))
         if project is None or project.access == 404:
             return not_found("Project")
         if project.access != 200:

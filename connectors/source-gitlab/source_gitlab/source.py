@@ -55,8 +55,8 @@ class GitlabSource(HttpSource):
     @cached_property
     def root(self) -> str:
         """The server's URL, of which ``api_url`` may be the host alone, or the whole with the API's path."""
-        url = self.config.api_url.strip().rstrip("/")
-        url = re.sub(r"/api/v\d+$", "", url if "://" in url else f"https://{url}")
+        url = self.config.api_url.strip()
+        url = re.sub(r"(/api/v\d+)?/*$", "", url if "://" in url else f"https://{url}")
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
             raise ConfigError("config: setting `api_url` must be a host or a URL, like https://gitlab.com.")
