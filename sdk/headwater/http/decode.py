@@ -149,7 +149,7 @@ def records_of(response: Response, path: str) -> Iterator[Record]:
     if not isinstance(body, list):
         raise SourceError(f"A list was due in {where} of {place(response)}; {_kind_of(body)}.")
     for record in body:
-        if not isinstance(record, Mapping):
+        if not isinstance(record, dict):  # a quarter of what Mapping costs
             raise SourceError(f"A list of objects was due in {where} of {place(response)}; {_kind_of(record)} in it.")
         yield record
 
