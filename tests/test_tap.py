@@ -15,6 +15,12 @@ from typing import Any
 
 import pytest
 
+from headwater.protocol.catalog import Catalog, CatalogStream
+from headwater.protocol.messages import Records, State, Status, StreamStatus
+from headwater.protocol.singer import Bookmarks
+from headwater.protocol.singer_catalog import catalog_to_singer
+from headwater.protocol.singer_selection import select
+from headwater.tap_run import TapRun
 from tests.connectors.process import ROOT, Process, Run, Toy, environment, execute
 
 TOY_TAP = (sys.executable, "-c", "from tests.connectors.toy import ToySource; ToySource.tap_main()")
@@ -389,6 +395,57 @@ class TestStops:
         out = popen.stdout.read() if popen.stdout else b""
         assert popen.wait(15) == 0
         assert out.count(b'"RECORD"') == 15
+
+    def test_killed_again_and_again(self, tap: Tap) -> None:
+        """What a runner has after kills is what there is, in order, with repetitions only."""
+        seen: list[str] = []
+        state: Any = None
+        for attempt in range(30):
+            with tap.started("numbers", state=state, pages=1500) as process:
+                if attempt < 4:
+                    while len(process.stdout) < 90_000 and process.popen.poll() is None:
+                        time.sleep(0.002)
+                    process.popen.kill()
+                code = process.end().code
+            whole = bytes(process.stdout).split(b"\n")[:-1]  # the last line may be cut
+            for message in map(json.loads, whole):
+                if message["type"] == "RECORD":
+                    seen.append(message["record"]["id"])
+                elif message["type"] == "STATE":
+                    state = message["value"]
+            if code == 0:
+                break
+        assert (code, attempt) == (0, 4)
+        assert set(seen) == set(range(4500))
+        assert list(dict.fromkeys(seen)) == sorted(set(seen))
+
+
+class Lines:
+    """A wire that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def put(self, data: bytes) -> None:
+        self.lines += [json.loads(line) for line in data.splitlines()]
+
+    def write(self, message: Any) -> None:
+        pass
+
+
+def test_a_large_state_does_not_outweigh_the_records() -> None:
+    stream = CatalogStream("s", supported_sync_modes=("incremental",), default_cursor_field=("at",))
+    name, wire = stream.descriptor, Lines()
+    run = TapRun(wire, select(catalog_to_singer(Catalog((stream,))), Catalog((stream,))), Bookmarks(None, [name]))  # type: ignore[arg-type]
+    run.tell(StreamStatus(name, Status.STARTED))
+    for number in range(1000):
+        run.tell(Records(name, [b'{"at": "' + b"x" * 1000 + b'"}']))
+        run.tell(State.of_stream(name, {"at": number, "much": "y" * 100_000}))
+    before = len(wire.lines)
+    states = [line["value"]["bookmarks"]["s"]["at"] for line in wire.lines if line["type"] == "STATE"]
+    assert 5 < len(states) < 12
+    run.tell(StreamStatus(name, Status.INCOMPLETE))
+    assert [line["value"]["bookmarks"]["s"]["at"] for line in wire.lines[before:]] == [999]
 
 
 # --- a real target --------------------------------------------------------------------------------------------

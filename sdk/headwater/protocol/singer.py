@@ -85,8 +85,10 @@ def _encode_records(batch: Records, name: str) -> bytes:
         return b""
     head = b'{"type":"RECORD","stream":' + encode_value(name) + b',"record":'
     tail = b',"time_extracted":"' + _time(batch.emitted_at).encode() + b'"}\n'
-    # one join, and so one copy, for the whole page
-    return b"".join((head, (tail + head).join(batch.data), tail))
+    between = list(batch.data)  # one join, and so one copy, for the whole page
+    between[0] = b"".join((head, between[0]))
+    between[-1] = b"".join((between[-1], tail))
+    return (tail + head).join(between)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
