@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from headwater.errors import ConfigError
+from headwater.errors import ConfigError, SourceError
 from headwater.http.request import shown
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def send_once(session: Session, prepared: PreparedRequest, **settings: Any) -> R
 
     :raises requests.RequestException: urllib3.exceptions.HTTPError, OSError: when it fails on the way.
     :raises ConfigError: when a header can't be sent.
+    :raises SourceError: when the answer redirects to what is no URL.
     """
     import requests
     import urllib3
@@ -38,13 +39,25 @@ def send_once(session: Session, prepared: PreparedRequest, **settings: Any) -> R
         response = session.send(prepared, stream=True, allow_redirects=False, **settings)
     except (requests.RequestException, urllib3.exceptions.HTTPError):  # some of which are ValueErrors
         raise
-    except ValueError:  # of http.client, with the header's value in its words
-        raise ConfigError(
-            f"{prepared.method} {shown(str(prepared.url))}: a header has characters that can't be sent (a line "
-            "break, or letters beyond Latin-1). Check the credentials in the config."
-        ) from None
+    except ValueError:  # also of http.client, with a header's value in its words
+        where = f"{prepared.method} {shown(str(prepared.url))}"
+        for name, value in prepared.headers.items():
+            if not _can_be_sent(value):
+                raise ConfigError(
+                    f"{where}: the header {name!r} has characters that can't be sent (a line break, or letters "
+                    "beyond Latin-1). Check the credentials in the config."
+                ) from None
+        raise SourceError(f"{where}: the server redirects to a URL that is none.") from None
     _read_whole(response)
     return response
+
+
+def _can_be_sent(value: str | bytes) -> bool:
+    try:
+        text = value.decode("latin-1") if isinstance(value, bytes) else value.encode("latin-1").decode("latin-1")
+    except UnicodeError:
+        return False
+    return not set("\r\n\0").intersection(text)
 
 
 def _read_whole(response: Response) -> None:

@@ -189,7 +189,7 @@ class Transport:
         author's where another one is."""
         import requests
 
-        kind = ConfigError if url.startswith(self.base) else SourceError
+        kind = ConfigError if url.startswith(self.base.rstrip("/")) else SourceError
         if isinstance(error, requests.exceptions.InvalidSchema):
             return kind(f"{method} {shown(url)}: a URL must begin with https:// or http://.")
         if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
