@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -72,7 +74,7 @@ def is_ascending(values: Iterable[Any]) -> bool:
     if _comparable_as_text(present):
         return present == sorted(present)
     keys = [_key(value) for value in present]
-    return all(first <= second for first, second in zip(keys, keys[1:]))  # noqa: B905
+    return all(first <= second for first, second in pairwise(keys))
 
 
 def not_after_now() -> Callable[[Any], Any]:
@@ -105,7 +107,7 @@ def _key(value: Any) -> tuple[int, Any]:
     """A value's place in the order: numbers, then timestamps, then other text."""
     if isinstance(value, bool):
         return (0, int(value))
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float, Decimal)):
         return (0, value)
     text = str(value)
     moment = _moment(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
+from headwater.errors import ConfigError
+
 Partition = Mapping[str, Any]
 
 NO_CURSOR: Mapping[str, Any] = {"__ab_no_cursor_state_message": True}
@@ -21,6 +23,7 @@ class StreamState:
 
     :param cursor: the cursor field's name.
     :param blob: the stored state; None for a first read.
+    :raises ConfigError: for a cursor value that is none, here or when it is asked for.
     """
 
     def __init__(self, cursor: str, blob: Mapping[str, Any] | None) -> None:
@@ -31,17 +34,27 @@ class StreamState:
         if blob:
             self._read(blob)
 
+    def _value(self, cursor: Mapping[str, Any]) -> Any:
+        """The cursor value in an object of a stored state."""
+        value = cursor.get(self._cursor)
+        if isinstance(value, (Mapping, list)):
+            raise ConfigError(f"state: the value of {self._cursor!r} must be a text or a number.")
+        return value
+
     def _read(self, blob: Mapping[str, Any]) -> None:
         if self._cursor in blob and not isinstance(blob[self._cursor], Mapping):
-            self._everywhere = blob[self._cursor]
+            self._everywhere = self._value(blob)
             return
         states = blob.get("states")
         for entry in states if isinstance(states, list) else ():
             if isinstance(entry, Mapping) and isinstance(entry.get("cursor"), Mapping):
-                self.set(dict(_flat(entry.get("partition") or {})), entry["cursor"].get(self._cursor))
+                partition = entry.get("partition") or {}
+                if not isinstance(partition, Mapping):
+                    raise ConfigError("state: a `partition` must be an object.")
+                self.set(dict(_flat(partition)), self._value(entry["cursor"]))
         shared = blob.get("state")
         if isinstance(shared, Mapping) and (blob.get("use_global_cursor") or not states):
-            self._everywhere = shared.get(self._cursor)
+            self._everywhere = self._value(shared)
         self._legacy = {
             name: part for name, part in blob.items() if isinstance(part, Mapping) and name not in _NOT_LEGACY
         }
@@ -54,8 +67,8 @@ class StreamState:
         node: Any = self._legacy
         for value in partition.values():
             node = node.get(str(value)) if isinstance(node, Mapping) else None
-        if isinstance(node, Mapping) and node.get(self._cursor) is not None:
-            return node[self._cursor]
+        if partition and isinstance(node, Mapping) and node.get(self._cursor) is not None:
+            return self._value(node)
         return self._everywhere
 
     def set(self, partition: Partition, value: Any) -> None:

@@ -19,8 +19,6 @@ from headwater.protocol.messages import Change
 from headwater.protocol.values import clean, encode, encode_rows
 from tests.connectors.values import TORTURE, VALUES
 
-settings.register_profile("here", max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("here")
 
 
 def refuse(token: str) -> Any:

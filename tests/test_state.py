@@ -1,0 +1,157 @@
+"""What the state of a stream says: all forms are read, and nothing is forgotten."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.cursor import is_before
+from headwater.errors import ConfigError
+from headwater.protocol.messages import StreamDescriptor
+from headwater.protocol.values import encode
+from headwater.source import _stream_states
+from headwater.state import NO_CURSOR, StreamState
+
+names = st.sampled_from(["repository", "org", "x"])
+scalar = st.text(max_size=5) | st.integers(0, 99)
+partitions = st.dictionaries(names, scalar, min_size=1, max_size=2)
+cursors = st.integers(0, 10**6) | st.text(min_size=1, max_size=5)
+
+
+def again(state: StreamState, cursor: str = "at") -> StreamState:
+    """As it comes back from the platform."""
+    return StreamState(cursor, json.loads(encode(state.to_json())))
+
+
+class TestRoundTrip:
+    @given(st.lists(st.tuples(partitions, cursors), max_size=6), st.none() | cursors)
+    def test_each_partition_keeps_its_value(self, sets: list[tuple[dict[str, Any], Any]], everywhere: Any) -> None:
+        state = StreamState("at", None)
+        state.set({}, everywhere)
+        for partition, value in sets:
+            state.set(partition, value)
+        back = again(state)
+        for partition, _ in sets:
+            assert back.get(partition) == state.get(partition)
+        assert back.get({"repository": "unseen"}) == state.get({"repository": "unseen"}) == everywhere
+        assert back.to_json() == state.to_json()
+        assert state.to_json()
+
+    def test_of_nothing(self) -> None:
+        state = StreamState("at", None)
+        assert state.to_json() == NO_CURSOR
+        assert again(state).get({}) is None
+
+    @given(st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["at", "states", "state", "cursor", "partition", "a"]), inner),
+        max_leaves=12,
+    ).filter(lambda blob: isinstance(blob, dict)))  # fmt: skip
+    def test_any_blob_is_read_or_refused(self, blob: Any) -> None:
+        try:
+            state = StreamState("at", blob)
+        except ConfigError as error:
+            assert "state" in error.message
+            return
+        for partition in ({}, {"repository": "a"}, {"repository": "at"}):
+            known = state.get(partition)
+            if known is not None:
+                assert not is_before(known, known)
+        state.set({"repository": "b"}, 5)
+        assert again(state).get({"repository": "b"}) == 5
+
+
+class TestForms:
+    """Those of this SDK, of the airbyte-cdk's versions and of older connectors."""
+
+    def test_of_the_whole_stream(self) -> None:
+        state = StreamState("at", {"at": "2024"})
+        assert state.get({}) == state.get({"repository": "a"}) == "2024"
+
+    def test_of_partitions(self) -> None:
+        state = StreamState("at", {"states": [{"partition": {"repository": "a"}, "cursor": {"at": "1"}}]})
+        assert (state.get({"repository": "a"}), state.get({"repository": "b"})) == ("1", None)
+
+    def test_of_partitions_with_parents(self) -> None:
+        entry = {"partition": {"id": 5, "parent_slice": {"org": "o", "parent_slice": {}}}, "cursor": {"at": "1"}}
+        assert StreamState("at", {"states": [entry]}).get({"org": "o", "id": "5"}) == "1"
+
+    def test_with_a_global_cursor(self) -> None:
+        blob = {
+            "use_global_cursor": True, "state": {"at": "5"}, "lookback_window": 1, "parent_state": {"p": {"at": "9"}},
+            "states": [{"partition": {"repository": "a"}, "cursor": {"at": "7"}}],
+        }  # fmt: skip
+        state = StreamState("at", blob)
+        assert (state.get({"repository": "a"}), state.get({"repository": "b"})) == ("7", "5")
+
+    def test_a_partition_is_not_read_from_a_global_cursor_that_is_not_used(self) -> None:
+        blob = {
+            "use_global_cursor": False, "state": {"at": "5"},
+            "states": [{"partition": {"repository": "a"}, "cursor": {"at": "7"}}],
+        }  # fmt: skip
+        assert StreamState("at", blob).get({"repository": "b"}) is None
+
+    def test_older_ones_by_the_partition_s_value(self) -> None:
+        state = StreamState("at", {"octo/alpha": {"at": "1"}, "octo/beta": {"at": "2"}})
+        assert state.get({"repository": "octo/beta"}) == "2"
+        assert state.get({"repository": "octo/gamma"}) is None
+
+    def test_older_ones_of_two_levels(self) -> None:
+        state = StreamState("at", {"octo/alpha": {"5": {"at": "1"}}})
+        assert state.get({"repository": "octo/alpha", "project": 5}) == "1"
+
+    def test_older_ones_stay_until_they_are_read(self) -> None:
+        state = StreamState("at", {"octo/alpha": {"at": "1"}, "octo/beta": {"at": "2"}})
+        state.set({"repository": "octo/alpha"}, "3")
+        back = again(state)
+        assert back.get({"repository": "octo/alpha"}) == "3"
+        assert back.get({"repository": "octo/beta"}) == "2"
+
+    @pytest.mark.parametrize(
+        "blob",
+        [{}, {"__ab_no_cursor_state_message": True}, {"__ab_full_refresh_sync_complete": True}, {"other": 1},
+         {"at": None}, {"states": None}, {"states": {}}],
+    )  # fmt: skip
+    def test_nothing_known(self, blob: Any) -> None:
+        assert StreamState("at", blob).get({"repository": "a"}) is None
+
+    @pytest.mark.parametrize(
+        "blob",
+        [{"at": [1]}, {"states": [{"partition": {"a": 1}, "cursor": {"at": {"x": 1}}}]},
+         {"states": [{"partition": "a", "cursor": {"at": 1}}]}, {"state": {"at": [1]}}, {"a": {"at": [1]}}],
+    )  # fmt: skip
+    def test_what_can_not_be_compared_is_refused(self, blob: Any) -> None:
+        with pytest.raises(ConfigError, match="state"):
+            StreamState("at", blob).get({"repository": "a"})
+
+
+class TestStreamStates:
+    def states(self, *raw: Any) -> dict[StreamDescriptor, Any]:
+        from headwater.process.arguments import states_from_json
+
+        return dict(_stream_states(states_from_json(list(raw))))
+
+    def test_by_name_and_namespace(self) -> None:
+        entries = [
+            {"stream_descriptor": {"name": "s", "namespace": namespace}, "stream_state": {"n": namespace}}
+            for namespace in (None, "", "public")
+        ]
+        found = self.states(*({"type": "STREAM", "stream": entry} for entry in entries))
+        assert found == {StreamDescriptor("s"): {"n": ""}, StreamDescriptor("s", "public"): {"n": "public"}}
+
+    def test_global(self) -> None:
+        entries = [{"stream_descriptor": {"name": "s"}, "stream_state": {"at": 1}}]
+        raw = {"type": "GLOBAL", "global": {"shared_state": {"x": 1}, "stream_states": entries}}
+        assert self.states(raw) == {StreamDescriptor("s"): {"at": 1}}
+
+    def test_legacy(self) -> None:
+        assert self.states({"data": {"s": {"at": 1}}}) == {StreamDescriptor("s"): {"at": 1}}
+
+    def test_null_is_none(self) -> None:
+        raw = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "s"}, "stream_state": None}}
+        assert self.states(raw) == {StreamDescriptor("s"): {}}
