@@ -97,6 +97,7 @@ class Stream(ABC):
     :cvar namespace: a database schema or the like, where names are unique only within one.
     :cvar primary_key: the fields that identify a record; an entry is a name, or a tuple of names that leads
         into objects.
+    :cvar primary_key_scope: fields within which the primary key is unique, where it is not by itself.
     :cvar cursor: which field says how far the stream was read; None: it is always read whole.
     :cvar schema: its records' JSON Schema: a dictionary, a :class:`~headwater.schema.SchemaFile` or a type.
     """
@@ -104,6 +105,7 @@ class Stream(ABC):
     name: str
     namespace: str | None = None
     primary_key: tuple[str | tuple[str, ...], ...] = ()
+    primary_key_scope: tuple[str, ...] = ()
     cursor: Cursor | None = None
     schema: Schema = ANY
 
@@ -166,5 +168,6 @@ class Stream(ABC):
             source_defined_cursor=self.cursor is not None,
             default_cursor_field=self.cursor.path if self.cursor else (),
             primary_key=keys,
+            primary_key_scope=tuple((name,) for name in self.primary_key_scope),
             is_resumable=self.cursor is not None,
         )

@@ -111,6 +111,7 @@ class Commits(GithubStream):
     name = "commits"
     path = "repos/{repository}/commits"
     primary_key = ("sha",)
+    primary_key_scope = ("repository",)  # a fork has its parent's commits
     # GitHub's bound is on the committer's date, the cursor is the author's, which may be older.
     cursor = Cursor("created_at", drops_earlier=False)
 
@@ -158,6 +159,7 @@ class Stargazers(GithubStream):
     name = "stargazers"
     path = "repos/{repository}/stargazers"
     primary_key = ("user_id",)
+    primary_key_scope = ("repository",)  # one user may star several
     cursor = Cursor("starred_at")
 
     def request(self, slice: Slice) -> Request:
@@ -212,6 +214,7 @@ class Collaborators(GithubStream):
 
     name = "collaborators"
     path = "repos/{repository}/collaborators"
+    primary_key_scope = ("repository",)
 
 
 class WorkflowRuns(GithubStream):

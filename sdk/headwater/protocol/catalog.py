@@ -21,6 +21,9 @@ class CatalogStream:
     :ivar json_schema: its records' JSON Schema, with ``properties`` at the top.
     :ivar default_cursor_field: a path of names.
     :ivar primary_key: paths of names; several make a composite key.
+    :ivar primary_key_scope: fields within which the primary key is unique, where it is not by itself: a person
+        is in several repositories. Not a field of the protocol; it goes before the primary key where this SDK
+        configures a sync.
     :ivar extra: fields of the protocol that are not named here, kept as they came.
     """
 
@@ -31,6 +34,7 @@ class CatalogStream:
     source_defined_cursor: bool = False
     default_cursor_field: FieldPath = ()
     primary_key: tuple[FieldPath, ...] = ()
+    primary_key_scope: tuple[FieldPath, ...] = ()
     is_resumable: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -52,6 +56,8 @@ class CatalogStream:
             value["default_cursor_field"] = list(self.default_cursor_field)
         if self.primary_key:
             value["source_defined_primary_key"] = [list(path) for path in self.primary_key]
+        if self.primary_key_scope:
+            value["primary_key_scope"] = [list(path) for path in self.primary_key_scope]
         if self.namespace:
             value["namespace"] = self.namespace
         if self.is_resumable:
@@ -81,6 +87,7 @@ class CatalogStream:
             source_defined_cursor=bool(value.get("source_defined_cursor")),
             default_cursor_field=_path(value.get("default_cursor_field"), f"{where}: `default_cursor_field`"),
             primary_key=_paths(value, "source_defined_primary_key", where),
+            primary_key_scope=_paths(value, "primary_key_scope", where),
             is_resumable=bool(value.get("is_resumable")),
             extra={k: v for k, v in value.items() if k not in _STREAM_FIELDS},
         )
@@ -128,7 +135,7 @@ class Catalog:
                     if "incremental" in stream.supported_sync_modes and not full_refresh
                     else "full_refresh",
                     cursor_field=stream.default_cursor_field,
-                    primary_key=stream.primary_key,
+                    primary_key=(*stream.primary_key_scope, *stream.primary_key),
                 )
                 for stream in chosen
             )
@@ -245,7 +252,7 @@ class ConfiguredCatalog:
 
 _STREAM_FIELDS = frozenset(
     "name json_schema supported_sync_modes namespace source_defined_cursor default_cursor_field "
-    "source_defined_primary_key is_resumable".split()
+    "source_defined_primary_key primary_key_scope is_resumable".split()
 )
 _CONFIGURED_FIELDS = frozenset(
     "stream sync_mode destination_sync_mode cursor_field primary_key generation_id minimum_generation_id "
