@@ -87,19 +87,19 @@ def written(value: Any) -> Any:
 
 class TestCatalog:
     @given(catalogs)
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_comes_back(self, catalog: Catalog) -> None:
         assert tuple(entry.stream() for entry in entries(written(catalog_to_singer(catalog)))) == catalog.streams
 
     @given(catalogs)
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_as_it_is_printed_it_selects_everything(self, catalog: Catalog) -> None:
         selection = select(written(catalog_to_singer(catalog)), catalog)
         assert ConfiguredCatalog(tuple(s.configured for s in selection.streams)) == catalog.configured()
         assert not selection.remarks
 
     @given(catalogs, st.data())
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_a_selection_comes_back(self, catalog: Catalog, data: st.DataObject) -> None:
         wanted = []
         for configured in catalog.configured(full_refresh=data.draw(st.booleans())).streams:
@@ -295,7 +295,7 @@ def dropped(value: Any, tree: Any) -> Any:
 
 
 @given(objects, st.dictionaries(names, paths, max_size=3), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_fields_are_left_out_at_any_depth(row: dict[str, Any], tree: dict[str, Any], data: st.DataObject) -> None:
     if row:  # random names hardly ever meet
         tree = {**tree, data.draw(st.sampled_from(sorted(row))): data.draw(paths)}
@@ -309,7 +309,7 @@ def test_what_stays_is_copied_as_it_is_written() -> None:
 
 class TestMessages:
     @given(plain, st.lists(objects, min_size=1, max_size=4), st.integers(0, 2**42))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_records_come_back(self, name: str, rows: list[dict[str, Any]], at: int) -> None:
         lines = encode(Records(StreamDescriptor(name), [msgspec.json.encode(row) for row in rows], at)).split(b"\n")
         assert lines.pop() == b""
@@ -321,7 +321,7 @@ class TestMessages:
         st.builds(Schema, names, objects, st.lists(names).map(tuple), st.lists(names).map(tuple))
         | st.builds(StateValue, values)
     )
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_others_come_back(self, message: Schema | StateValue) -> None:
         line = encode(message)
         assert line.count(b"\n") == 1
@@ -384,7 +384,7 @@ stream_blobs = blobs | st.builds(lambda states: {"states": states}, partitions)
 
 class TestBookmarks:
     @given(st.dictionaries(plain, stream_blobs, max_size=4), st.dictionaries(names, values, max_size=2))
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_states_come_back_exactly(self, by_name: dict[str, Any], others: dict[str, Any]) -> None:
         others = {key: value for key, value in others.items() if key not in ("bookmarks", "type", "singer_state")}
         streams = [StreamDescriptor(name) for name in by_name]
@@ -437,7 +437,7 @@ class TestBookmarks:
         assert not Bookmarks(None).is_foreign
 
     @given(st.dictionaries(plain, blobs, max_size=3), st.booleans())
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_a_taps_state_comes_back(self, marks: dict[str, Any], odd: bool) -> None:
         value = {"bookmarks": marks, **({"extra": [1]} if odd else {})}
         streams = {name: StreamDescriptor(name, "ns") for name in marks}
