@@ -6,7 +6,7 @@ import base64
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,6 @@ from headwater.testing.upstream import Answer, Received
 from .apis import Api, Items
 
 GOOD = [{"id": 1}]
-
-
-@pytest.fixture
-def api() -> Iterator[Upstream]:
-    with Upstream() as served:
-        yield served
-
-
-@pytest.fixture
-def other() -> Iterator[Upstream]:
-    """Another host."""
-    with Upstream("127.0.0.2") as served:
-        yield served
 
 
 def said(result: Any, caplog: pytest.LogCaptureFixture) -> str:
@@ -185,9 +172,10 @@ def test_a_redirect_to_another_host_carries_nothing(api: Upstream, other: Upstre
 
 @pytest.mark.parametrize("auth", AUTHS)
 def test_a_next_link_to_another_host_carries_nothing(api: Upstream, other: Upstream, auth: Any) -> None:
-    api.on(
-        "/items", json=GOOD, headers={"Link": f'<{other.url}/2?api_key=sesame>; rel="next"', "Set-Cookie": "a=sesame"}
-    )
+    credentials = auth()
+    repeats = isinstance(credentials, ApiKey) and "api_key" not in credentials.withheld("/?api_key=1")
+    link = f'<{other.url}/2{"?api_key=sesame" if repeats else ""}>; rel="next"'
+    api.on("/items", json=GOOD, headers={"Link": link, "Set-Cookie": "a=sesame"})
     other.on("/2", json=[], headers={"Link": f'<{api.url}/3>; rel="next"'})
     api.on("/3", json=GOOD)
     source = Api(api.url, Own, auth=credentials, headers={"X-Source": "sesame"})
