@@ -7,28 +7,12 @@ from typing import Any
 
 import pytest
 
+from headwater import testing
 from headwater.http.retry import RetryPolicy
 from headwater.protocol.catalog import ConfiguredCatalog
-from headwater.protocol.messages import Message, Records, State, StreamDescriptor
+from headwater.testing import ReadResult
 from source_github import GithubSource
 from tests.github_api import TOKEN, GithubApi, Repo
-
-
-class Read:
-    """What one read gave."""
-
-    def __init__(self, messages: list[Message]) -> None:
-        self.messages = messages
-        self.states = list({m.stream: m for m in messages if isinstance(m, State)}.values())
-
-    def rows(self, stream: str) -> list[dict[str, Any]]:
-        """The stream's records, in order."""
-        return [
-            row
-            for message in self.messages
-            if isinstance(message, Records) and message.stream == StreamDescriptor(stream)
-            for row in message.rows()
-        ]
 
 
 class Hurried(GithubSource):
@@ -54,9 +38,9 @@ def catalog(of: GithubSource, *names: str) -> ConfiguredCatalog:
     return of.discover().configured(names or None)
 
 
-def read(of: GithubSource, *names: str, states: list[State] | None = None) -> Read:
-    """Read streams to their end."""
-    return Read(list(of.read(catalog(of, *names), states or [])))
+def read(of: GithubSource, *names: str, state: ReadResult | None = None) -> ReadResult:
+    """Read streams to their end; raises what stops it."""
+    return testing.read(of, *names, state=state).ok()
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from source_github import GithubSource
-
 from headwater.config import secrets_of
+from source_github import GithubSource
 from tests.github_api import TOKEN
 
 AIRBYTE = {

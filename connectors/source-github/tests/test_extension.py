@@ -22,10 +22,10 @@ def test_the_child_adds_a_setting_refines_a_stream_and_adds_one(api: GithubApi) 
     assert names.count("issues") == 1
     assert names.index("issues") == 1  # in its parent's place
     result = read(acme, "issues", "release_assets")
-    assert any((row["team"] or "").startswith(label[:3]) for row in result.rows("issues"))
-    assert len(result.rows("issues")) == len(api.truth("issues", "octo/alpha"))
+    assert any((row["team"] or "").startswith(label[:3]) for row in result.records["issues"])
+    assert len(result.records["issues"]) == len(api.truth("issues", "octo/alpha"))
     assets = [asset["id"] for item in api.truth("releases", "octo/alpha") for asset in item["assets"]]
-    assert sorted(row["id"] for row in result.rows("release_assets")) == sorted(assets)
+    assert sorted(row["id"] for row in result.records["release_assets"]) == sorted(assets)
 
 
 def test_the_childs_setting_is_required_and_in_the_spec() -> None:

@@ -9,14 +9,15 @@ import pytest
 
 from headwater.errors import ConfigError, IncompleteError, TransientError
 from headwater.protocol.messages import ErrorTrace, Message, Records, State, Status, StreamStatus
+from headwater.testing import ReadResult
 from tests.github_api import TOKEN, Drift, GithubApi, Repo
 
-from .conftest import Hurried, Read, catalog, read, source
+from .conftest import Hurried, catalog, read, source
 
 
-def numbers(read: Read) -> set[int]:
+def numbers(read: ReadResult) -> set[int]:
     """The issues that were read."""
-    return {row["number"] for row in read.rows("issues")}
+    return {row["number"] for row in read.records["issues"]}
 
 
 def all_numbers(api: GithubApi) -> set[int]:
@@ -115,9 +116,9 @@ def test_missing_empty_and_restricted_repositories_are_told_apart() -> None:
         connector = source(api)
         connector.check()
         result = read(connector)  # nothing of it is a failure
-        assert {row["repository"] for row in result.rows("issues")} >= {"octo/alpha", "octo/zeta"}
-        assert "octo/empty" not in {row["repository"] for row in result.rows("commits")}
-        assert "octo/theirs" not in {row["repository"] for row in result.rows("collaborators")}
+        assert {row["repository"] for row in result.records["issues"]} >= {"octo/alpha", "octo/zeta"}
+        assert "octo/empty" not in {row["repository"] for row in result.records["commits"]}
+        assert "octo/theirs" not in {row["repository"] for row in result.records["collaborators"]}
 
         gone = source(api, repositories=["octo/alpha", "octo/gone", "octo/zeta"])
         with pytest.raises(ConfigError, match="octo/gone"):
@@ -178,8 +179,8 @@ def test_repositories_by_pattern(pattern: list[str], names: set[str]) -> None:
     repos["someone/own"] = Repo(**small, owner_type="User")
     with GithubApi(repos=repos, tokens=(TOKEN,)) as api:
         result = read(source(api, repositories=pattern), "tags", "repositories")
-        assert {row["repository"] for row in result.rows("tags")} == names
-        rows = [row["full_name"] for row in result.rows("repositories")]
+        assert {row["repository"] for row in result.records["tags"]} == names
+        rows = [row["full_name"] for row in result.records["repositories"]]
         assert sorted(set(rows)) == sorted(names)
 
 

@@ -72,7 +72,7 @@ def by_key(rows: list[dict[str, Any]], key: tuple[str, ...]) -> dict[Any, dict[s
 
 @pytest.mark.parametrize("stream", PLAIN + SHAPED)
 def test_a_full_read_gives_every_record_once(api: GithubApi, stream: str) -> None:
-    rows = read(source(api), stream).rows(stream)
+    rows = read(source(api), stream).records[stream]
     key = key_of(stream)
     wanted = by_key(truth(api, stream), key)
     if stream == "repositories":  # one repository asked for by name has the same fields as in a list, and more
@@ -97,21 +97,21 @@ def test_a_second_read_gives_what_is_new_and_changed(api: GithubApi) -> None:
         "releases": {alpha.add_release()},
     }
     api.clear()
-    second = read(source(api), states=first.states)
-    found = {name: {row["id"] for row in second.rows(name)} for name in changed if name not in ("issues", "commits")}
-    found["issues"] = {row["number"] for row in second.rows("issues")}
-    found["commits"] = {row["sha"] for row in second.rows("commits")}
+    second = read(source(api), state=first)
+    found = {name: {row["id"] for row in second.records[name]} for name in changed if name not in ("issues", "commits")}
+    found["issues"] = {row["number"] for row in second.records["issues"]}
+    found["commits"] = {row["sha"] for row in second.records["commits"]}
     for name, keys in changed.items():
         assert keys <= found[name], name
     for name in ("issues", "comments", "pull_requests", "commits"):
-        everything = len(first.rows(name))
-        assert len(second.rows(name)) < everything / 3, name
+        everything = len(first.records[name])
+        assert len(second.records[name]) < everything / 3, name
 
 
 def test_a_third_read_without_changes_gives_the_same_states(api: GithubApi) -> None:
     first = read(source(api))
-    second = read(source(api), states=first.states)
-    third = read(source(api), states=second.states)
+    second = read(source(api), state=first)
+    third = read(source(api), state=second)
     assert [s.stream_state for s in third.states] == [s.stream_state for s in second.states]
     assert {s.stream.name for s in third.states if s.stream} == {s.name for s in source(api).discover().streams}
 
@@ -119,13 +119,13 @@ def test_a_third_read_without_changes_gives_the_same_states(api: GithubApi) -> N
 def test_the_config_says_from_when_on(api: GithubApi) -> None:
     dates = sorted(item["updated_at"] for item in api.truth("issues", "octo/alpha"))
     start = dates[len(dates) // 2]
-    rows = read(source(api, start_date=start, repositories=["octo/alpha"]), "issues").rows("issues")
+    rows = read(source(api, start_date=start, repositories=["octo/alpha"]), "issues").records["issues"]
     assert {row["updated_at"] for row in rows} == {date for date in dates if date >= start}
 
 
 def test_branches_are_chosen_by_the_config(api: GithubApi) -> None:
     connector = source(api, branches=["octo/alpha/develop"], repositories=["octo/alpha", "octo/beta"])
-    rows = read(connector, "commits").rows("commits")
+    rows = read(connector, "commits").records["commits"]
     assert {(row["repository"], row["branch"]) for row in rows} == {
         ("octo/alpha", "develop"), ("octo/beta", "main")}  # fmt: skip
     mine = {row["sha"] for row in rows if row["repository"] == "octo/alpha"}
