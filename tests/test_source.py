@@ -233,6 +233,13 @@ def test_a_state_that_is_none_is_refused_before_anything_is_read(raw: dict[str, 
         next(source.read(source.discover().configured(), [State(raw)]))
 
 
+def test_a_full_refresh_begins_anew_and_says_so() -> None:
+    catalog = Sourced(First).discover()
+    assert not any(stream.is_resumable for stream in catalog.streams)
+    state = read(Sourced(First)).ok()
+    assert len(read(Sourced(First), state=state, full_refresh=True).ok().records["first"]) == 3
+
+
 # --- check -------------------------------------------------------------------------------------------------------
 
 

@@ -169,5 +169,6 @@ class Stream(ABC):
             default_cursor_field=self.cursor.path if self.cursor else (),
             primary_key=keys,
             primary_key_scope=tuple((name,) for name in self.primary_key_scope),
-            is_resumable=self.cursor is not None,
+            # not is_resumable: a full refresh that is tried again begins anew, and the platform must know, or the
+            # rows of the first try stay beside those of the second (Airbyte protocol, "Refreshes")
         )
