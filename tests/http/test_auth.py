@@ -247,6 +247,12 @@ def test_urls_for_people(url: str, text: str) -> None:
     assert shown(url) == text
 
 
+def test_a_redirect_with_other_letters(api: Upstream) -> None:
+    api.on("/items", status=302, headers={"Location": "/bücher ok?q=é".encode().decode("latin-1")})
+    api.on("/bücher ok", query={"q": "é"}, json=GOOD)
+    assert read(Api(api.url)).ok().records["items"] == GOOD
+
+
 def test_a_redirect_in_a_circle_ends(api: Upstream) -> None:
     api.on("/items", status=302, headers={"Location": "/items"})
     assert "more than 10 redirects" in read(Api(api.url)).traces[0].message

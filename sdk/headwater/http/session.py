@@ -72,6 +72,18 @@ def _read_whole(response: Response) -> None:
         response.raw.release_conn()
 
 
+def redirected(response: Response) -> str | None:
+    """Where an answer sends its request to; None where it does not. Servers write UTF-8 there, which HTTP reads
+    as Latin-1."""
+    if response.status_code not in (301, 302, 303, 307, 308):
+        return None
+    target: str = response.headers.get("Location", "")
+    try:
+        return target.encode("latin-1").decode()
+    except UnicodeError:
+        return target
+
+
 def anonymous(request: PreparedRequest) -> PreparedRequest:
     """No credentials, neither the source's nor those in the URL."""
     return request

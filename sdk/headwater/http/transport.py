@@ -14,7 +14,7 @@ from headwater.http.auth import Auth
 from headwater.http.ratelimit import RateLimit
 from headwater.http.request import Request, joined, origin, shown
 from headwater.http.retry import RetryPolicy
-from headwater.http.session import anonymous, open_session, reason, send_once
+from headwater.http.session import anonymous, open_session, reason, redirected, send_once
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -132,8 +132,8 @@ class Transport:
         for _ in range(_REDIRECTS + 1):
             own = url.startswith(self._root) or origin(url) == self._origin
             response = self._send_once(method, url, params, request, body, own=own)
-            target = response.headers.get("Location")
-            if response.status_code not in (301, 302, 303, 307, 308) or not target:
+            target = redirected(response) if response.status_code >= 300 else None
+            if not target:
                 return response, own
             url, params = joined(str(response.url), target), None
             if response.status_code == 303 or (response.status_code in (301, 302) and method == "POST"):
