@@ -89,6 +89,8 @@ class Routes:
         return refusal(404, {"error": "404 Not Found"})
 
     def _project(self, raw_path: str, rest: list[str], query: Query) -> Answer:
+        if len(rest) > 1 and "/".join(rest[1:]) not in RESOURCES and not _is_jobs(rest[1:]):
+            return refusal(404, {"error": "404 Not Found"})
         project = self.projects.get(self._project_paths.get(rest[0].lower(), ""))
         if project is None or project.access == 404:
             return not_found("Project")
@@ -101,13 +103,11 @@ class Routes:
 
     def _resource(self, project: Project, raw_path: str, rest: list[str], query: Query) -> Answer:
         name = "/".join(rest)
-        if rest[0] == "pipelines" and len(rest) == 3 and rest[2] == "jobs":
+        if _is_jobs(rest):
             if _hidden(project, "builds"):
                 return refusal(403, FORBIDDEN)
             jobs = project.of_pipeline(int(rest[1])) if rest[1].isdigit() else None
             return not_found() if jobs is None else self._page(Listing(jobs), raw_path, query)
-        if name not in RESOURCES:
-            return refusal(404, {"error": "404 Not Found"})
         feature, make = RESOURCES[name]
         if feature == "repository":
             if project.levels.get("repository") == "disabled":
@@ -117,6 +117,10 @@ class Routes:
         if feature and _hidden(project, feature):
             return ok([]) if feature == "issues" else refusal(403, FORBIDDEN)
         return self._page(make(project, query), raw_path, query)
+
+
+def _is_jobs(rest: list[str]) -> bool:
+    return len(rest) == 3 and (rest[0], rest[2]) == ("pipelines", "jobs")
 
 
 def _hidden(project: Project, feature: str) -> bool:

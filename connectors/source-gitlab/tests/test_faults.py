@@ -142,13 +142,13 @@ def test_features_that_a_project_lacks_are_skipped_and_refusals_are_told() -> No
         assert {number[row["project_id"]] for row in refused.records["pipelines"]} == {"codeless", "zoo"}
 
 
-@pytest.mark.parametrize("stream", ["issues", "merge_requests", "pipelines"])
+@pytest.mark.parametrize("stream", ["issues", "merge_requests", "pipelines", "jobs"])
 def test_nothing_is_lost_while_the_list_changes_under_the_reader(stream: str) -> None:
+    changing, often = ("pipelines", 20) if stream == "jobs" else (stream, 1)  # a job costs a request a pipeline
     for seed in range(3):
-        drift = Drift(every=1, touch=5, project="acme/api", stream=stream)
-        with GitlabApi(
-            {"acme/api": Project(200, merge_requests=200, pipelines=200)}, seed=seed, drift=[drift], cap=30
-        ) as api:
+        drift = Drift(every=often, touch=5, project="acme/api", stream=changing)
+        every = Project(200, merge_requests=200, pipelines=60 if stream == "jobs" else 200, jobs=2)
+        with GitlabApi({"acme/api": every}, seed=seed, drift=[drift], cap=30) as api:
             rows = read(source(api), stream).ok().records[stream]
             assert ids(rows) == all_ids(api, stream, "acme/api")
 

@@ -45,7 +45,7 @@ def test_killed_and_resumed(tmp_path: Path, trial: int) -> None:
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in STREAMS}
         states: dict[str, dict[str, Any]] = {}
         for run in range(chance.randint(1, 2)):
-            died = source.read(catalog, states, kill_after=chance.randrange(0, 700_000))
+            died = source.read(catalog, states, kill_after=chance.randrange(0, 1_200_000))
             assert died.code == -signal.SIGKILL or run > 0  # a resumed one may be done sooner
             for name in STREAMS:
                 rows[name] += died.records(name)
