@@ -201,6 +201,7 @@ class TestFiles:
          (catalog("x", mode="INVALID"), "sync_mode"), (catalog("x", "x"), "twice"),
          (catalog({"stream": {"name": 5}}), "name"),
          (catalog({"stream": {"name": "x", "json_schema": []}}), "json_schema"),
+         (catalog({"stream": {"name": "x", "namespace": [1]}}), "namespace"),
          (catalog({"stream": {"name": "x"}, "cursor_field": "id"}), "cursor_field"),
          (catalog({"stream": {"name": "x"}, "primary_key": ["id"]}), "primary_key"),
          (catalog({"stream": {"name": "x"}, "generation_id": "1"}), "generation_id")],

@@ -158,7 +158,6 @@ class Printing(ToyStream):
     def rows(self, slice: Slice) -> Iterator[list[dict[str, Any]]]:
         secret = self.source.config.token.reveal()
         print("printed", secret)
-        sys.stdout.write("no end")
         sys.stdout.buffer.write(b"bytes \xff\n")
         print("to stderr", secret, file=sys.stderr)
         print("old stdout", secret, file=sys.__stdout__)
@@ -188,6 +187,7 @@ class Printing(ToyStream):
         except RuntimeError:
             log.exception("logged")
         Finalized(secret).__repr__()
+        sys.stdout.write("no end")
 
     def fail(self, secret: str) -> None:
         raise OSError(f"thread failed {secret}")

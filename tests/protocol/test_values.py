@@ -12,13 +12,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.protocol.messages import Change
 from headwater.protocol.values import clean, encode, encode_rows
 from tests.connectors.values import TORTURE, VALUES
-
 
 
 def refuse(token: str) -> Any:

@@ -110,8 +110,12 @@ class LoggingCapture:
 
 
 def _prints(handler: logging.Handler) -> bool:
-    streams = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
-    return isinstance(handler, logging.StreamHandler) and handler.stream in streams
+    if not isinstance(handler, logging.StreamHandler):
+        return False
+    try:
+        return handler.stream.fileno() in (1, 2)
+    except (OSError, ValueError, AttributeError):  # somebody's own
+        return False
 
 
 def _thread_failed(failed: threading.ExceptHookArgs) -> None:
@@ -170,8 +174,9 @@ class OutputCapture:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             old.reconfigure(line_buffering=True)  # somebody may have kept it; what is in it comes out as well
         new = open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-        self._undo.callback(setattr, sys, name, old)
-        setattr(sys, name, new)
+        for place in (name, f"__{name}__"):
+            self._undo.callback(setattr, sys, place, getattr(sys, place))
+            setattr(sys, place, new)
 
     def stop(self, *, restore: bool) -> None:
         """Write what is left, and give the descriptors back.

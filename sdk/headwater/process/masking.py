@@ -92,7 +92,7 @@ def _parts(secret: str) -> Iterator[str]:
     """The secret, the entries of a comma-separated list, the lines of a key."""
     yield secret
     if "," in secret:
-        yield from secret.split(",")
+        yield from map(str.strip, secret.split(","))
     lines = secret.splitlines()
     if len(lines) > 1:
         yield from (line for line in lines if len(line.strip()) >= _SHORTEST_LINE)
@@ -110,8 +110,8 @@ def _forms(secret: str) -> set[str]:
         escaped |= {form.replace("/", "\\/") for form in escaped}
         bare = text.encode("utf-8", "replace")
         forms |= {text, *quoted, *escaped, repr(text)[1:-1], repr(bare)[2:-1], ascii(text)[1:-1]}
-        # an error's message that holds JSON, shown by repr: escaped twice
-        forms |= {repr(form)[1:-1] for form in escaped}
+        # JSON in JSON, or shown by repr: escaped twice
+        forms |= {repr(form)[1:-1] for form in escaped} | {json.dumps(form)[1:-1] for form in escaped}
     return forms
 
 

@@ -77,13 +77,16 @@ class CatalogStream:
         schema = value.get("json_schema")
         if schema is not None and not isinstance(schema, Mapping):
             raise ConfigError(f"{where}: `json_schema` must be an object, not {_kind(schema)}.")
+        namespace = value.get("namespace")
+        if namespace is not None and not isinstance(namespace, str):
+            raise ConfigError(f"{where}: `namespace` must be a string, not {_kind(namespace)}.")
         modes = _list(value, "supported_sync_modes", where) or ["full_refresh"]
         known = tuple(m for m in modes if m in get_args(SyncMode))
         return CatalogStream(
             name=name,
             json_schema=dict(schema or {}),
             supported_sync_modes=known or ("full_refresh",),
-            namespace=value.get("namespace") or None,
+            namespace=namespace or None,
             source_defined_cursor=bool(value.get("source_defined_cursor")),
             default_cursor_field=_path(value.get("default_cursor_field"), f"{where}: `default_cursor_field`"),
             primary_key=_paths(value, "source_defined_primary_key", where),
