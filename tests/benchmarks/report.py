@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from .process import Run
+from .records import A_MINUTE
 from .works import Work
 
 RATIO, SPEC, PEAK, IMPORT = 4.0, 0.3, 80.0, 150.0
@@ -106,8 +107,8 @@ def _ratios(found: Measured) -> str:
                 f"{ratio:.1f}",
                 f"{theirs.median / ours.median:.1f}",
                 f"{net:.1f}",
-                f">= {RATIO:.0f}",
-                _met(ratio >= RATIO),
+                f">= {RATIO:.0f}" if work.per_page >= A_MINUTE else "",
+                _met(ratio >= RATIO) if work.per_page >= A_MINUTE else "",
             )
         )
     head = ("airbyte-cdk : headwater, CPU", "of minima", "of medians", "without start-up", "target", "")
