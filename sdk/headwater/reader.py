@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,9 +13,12 @@ from headwater.errors import ConfigError, SkipSlice, Stopped
 from headwater.projection import Projection
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Message, Records, State, Status, StreamStatus
-from headwater.schema import json_schema
+from headwater.schemas.asked import schema_of
 from headwater.state import NO_CURSOR, StreamState
 from headwater.stream import Page, Slice, Stream, is_past
+
+if TYPE_CHECKING:
+    from headwater.coercion import Coercion
 
 log = logging.getLogger("headwater")
 
@@ -47,6 +50,7 @@ class StreamReader:
         self._cursor: Cursor | None = stream.cursor
         self._state = StreamState(stream.cursor.field, blob) if incremental and stream.cursor else None
         self._projection = _projection(stream, configured)
+        self._coercion = _coercion(stream)
         self._events = events
         self._running = False
         self._records_since_state = 0
@@ -166,6 +170,8 @@ class StreamReader:
         if self._projection is not None:
             data = self._projection(data)
             changes = self._projection.changes(changes)
+        if self._coercion is not None:
+            data, changes = self._coercion(data, changes)
         if b"{}" in data or _EMPTY in data:  # the platform would drop it without a word, and then miscount
             keep = [place for place, record in enumerate(data) if bytes(record) != b"{}"]
             self._empty += len(data) - len(keep)
@@ -194,11 +200,20 @@ class StreamReader:
 def _projection(stream: Stream, configured: ConfiguredStream) -> Projection | None:
     """None where the sync wants every field that the stream is known to have."""
     wanted = configured.selected
-    declared = json_schema(stream.schema, stream.name)["properties"]
+    declared = schema_of(stream)["properties"]
     if wanted is None or (declared and wanted.issuperset(declared)):
         return None
     names = [name for name in declared if name in wanted]
     return Projection([*names, *sorted(wanted.difference(names))])
+
+
+def _coercion(stream: Stream) -> Coercion | None:
+    """None where the stream doesn't ask for it."""
+    if not stream.coerce:
+        return None
+    from headwater.coercion import Coercion
+
+    return Coercion(schema_of(stream), stream.name)
 
 
 def _is_in_order(order: str | None, high: Any, seen: Sequence[Any]) -> bool:

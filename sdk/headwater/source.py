@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from headwater.config import Config
+from headwater.discovery import discovered
 from headwater.errors import ConfigError, HeadwaterError, IncompleteError, SkipSlice, SourceError, Stopped
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import (
@@ -102,7 +103,7 @@ class Source(ABC):
 
     def discover(self) -> Catalog:
         """What can be read; the same streams in the same order at each call."""
-        return Catalog(tuple(stream.to_catalog() for stream in self._streams().values()))
+        return Catalog(discovered(self._streams().values()))
 
     def emit(self, message: Message) -> None:
         """Say something in the middle of reading (a wait for a quota, a changed config). Whoever runs the

@@ -17,6 +17,7 @@ from headwater.protocol.catalog import CatalogStream, FieldPath
 from headwater.protocol.messages import Change, StreamDescriptor
 from headwater.protocol.values import encode_rows
 from headwater.schema import ANY, Schema, json_schema
+from headwater.schemas.asked import schema_of
 from headwater.state import Partition
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Stream(ABC):
     :cvar primary_key_scope: fields within which the primary key is unique, where it is not by itself.
     :cvar cursor: which field says how far the stream was read; None: it is always read whole.
     :cvar schema: its records' JSON Schema: a dictionary, a :class:`~headwater.schema.SchemaFile` or a type.
+    :cvar coerce: bring the records to the schema: ``"5"`` to 5, dates to RFC 3339, and so on. What can't be
+        brought becomes null, which the record's ``meta.changes`` tells.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Stream(ABC):
     primary_key_scope: tuple[str, ...] = ()
     cursor: Cursor | None = None
     schema: Schema = ANY
+    coerce: bool = False
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -129,6 +133,15 @@ class Stream(ABC):
     def start(self) -> Any:
         """The cursor value that the config says to begin from; None: from the beginning. Called once a read."""
         return None
+
+    def json_schema(self) -> Mapping[str, Any]:
+        """The records' JSON Schema, where it takes more than :attr:`schema`: a question to the API, a look at
+        the config. Called once for a discover, once for a read of this stream, never for ``spec``.
+
+        May raise ConfigError, TransientError or SourceError; a discover then fails or, where it can, leaves
+        the stream out (:mod:`headwater.discovery`). SkipSlice leaves it out always: it isn't there.
+        """
+        return json_schema(self.schema, self.name)
 
     # --- for the SDK; rarely overridden -----------------------------------------------------------------
 
@@ -163,7 +176,7 @@ class Stream(ABC):
         return CatalogStream(
             name=self.name,
             namespace=self.namespace,
-            json_schema=json_schema(self.schema, self.name),
+            json_schema=schema_of(self),
             supported_sync_modes=("full_refresh", "incremental") if self.cursor else ("full_refresh",),
             source_defined_cursor=self.cursor is not None,
             default_cursor_field=self.cursor.path if self.cursor else (),

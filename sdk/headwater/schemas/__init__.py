@@ -1,0 +1,1 @@
+"""JSON Schemas: made of types and of records, read, compared with records, and compiled into decoders."""

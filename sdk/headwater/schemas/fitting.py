@@ -1,0 +1,146 @@
+"""Whether records fit a schema, without making them Python dictionaries.
+
+The schema becomes a type that msgspec decodes into: it builds what is declared and passes over the rest. What
+a type can't say (RFC 3339 to the letter) is looked at a column at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from headwater.schemas.nodes import Node, Text
+from headwater.schemas.temporal import LOCAL, LOCAL_TIME, ZONED, ZONED_TIME
+
+_Getter = Callable[[list[Any]], list[Any]]
+_Data = Sequence[bytes | msgspec.Raw]
+
+_SCALARS: dict[str, Any] = {"boolean": bool, "integer": int, "number": float, "string": str}
+# Fields that are not there and fields that are null are the same to a destination; so any may be null.
+_OBJECT: Any = msgspec.defstruct("Object", [], gc=False)
+_OFFSET = re.compile(r".*(Z|[+-][0-9]{2}:[0-9]{2})")
+_ENCODE = msgspec.json.Encoder().encode
+_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Fitting:
+    """Tells which records need no coercion.
+
+    :param node: the records' schema.
+    :raises TypeError: when no type can say it.
+    """
+
+    def __init__(self, node: Node) -> None:
+        try:
+            kind = _type(node)
+        except (ValueError, RecursionError) as error:  # a quote in a field's name
+            raise TypeError(str(error)) from error
+        self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self._one: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
+        self._columns = [(_CHECKS[text], getter) for text, getter in _texts(node)]
+
+    def misfits(self, data: _Data) -> Sequence[int]:
+        """Which records may not fit, by their index; the others surely do."""
+        try:
+            records = self._page.decode(b"[" + b",".join(data) + b"]")
+        except _ERRORS:
+            return self._one_by_one(data)
+        return () if self._texts_fit(records) else range(len(data))
+
+    def _one_by_one(self, data: _Data) -> Sequence[int]:
+        decode = self._one.decode
+        found, records = [], []
+        for place, record in enumerate(data):
+            try:
+                records.append(decode(record))
+            except _ERRORS:
+                found.append(place)
+        return found if self._texts_fit(records) else range(len(data))
+
+    def _texts_fit(self, records: list[Any]) -> bool:
+        return all(check(getter(records)) for check, getter in self._columns)
+
+
+def _type(node: Node) -> Any:
+    """The type of what fits; null apart."""
+    if not node.kinds:
+        return msgspec.Raw
+    if node.properties:
+        names = {f"f{place}": name for place, name in enumerate(node.properties)}
+        fields = [
+            (f"f{place}", _type(part) | None, None) for place, part in enumerate(node.properties.values()) if part.kinds
+        ]
+        return msgspec.defstruct("Object", fields, rename={name: names[name] for name, _, _ in fields}, gc=False)
+    if node.values is not None and node.values.kinds:
+        return dict[str, _type(node.values) | None]  # type: ignore[misc]
+    if node.items is not None and node.items.kinds:
+        return list[_type(node.items) | None]  # type: ignore[misc]
+    found: Any = None
+    for kind in sorted(node.kinds):
+        one = _kind(kind, several=len(node.kinds) > 1)
+        found = one if found is None else found | one
+    return found
+
+
+def _kind(kind: str, *, several: bool) -> Any:
+    if kind == "object":
+        return _OBJECT
+    if kind == "array":
+        return list[msgspec.Raw]
+    if kind == "number" and several:  # a whole number is then not built as a float
+        return int | float
+    return _SCALARS[kind]
+
+
+def _texts(node: Node) -> list[tuple[Text, _Getter]]:
+    """Where dates and times are: what each is to be, and how to get all of them out of some values."""
+    if node.text:
+        return [(node.text, lambda values: values)]
+    found: list[tuple[Text, _Getter]] = []
+    for place, part in enumerate(node.properties.values()):
+        found += [(text, _of_field(attrgetter(f"f{place}"), inner)) for text, inner in _texts(part)]
+    if node.values is not None:
+        found += [(text, _of_many(dict.values, inner)) for text, inner in _texts(node.values)]
+    if node.items is not None:
+        found += [(text, _of_many(iter, inner)) for text, inner in _texts(node.items)]
+    return found
+
+
+def _of_field(take: Callable[[Any], Any], inner: _Getter) -> _Getter:
+    return lambda values: inner([item for item in map(take, values) if item is not None])
+
+
+def _of_many(each: Callable[[Any], Any], inner: _Getter) -> _Getter:
+    return lambda values: inner([item for value in values for item in each(value) if item is not None])
+
+
+def _check(kind: Any, *, zoned: bool) -> Callable[[list[str]], bool]:
+    """Whether texts are what RFC 3339 says, which msgspec takes more widely: with a blank or a small ``t``
+    between date and time, a small ``z``, and an offset without a colon."""
+    decode = msgspec.json.Decoder(list[kind]).decode
+
+    def check(values: list[str]) -> bool:
+        encoded = _ENCODE(values)
+        try:
+            decode(encoded)
+        except _ERRORS:
+            return False
+        if b" " in encoded or b"t" in encoded:
+            return False
+        return not zoned or encoded.count(b"Z") == len(values) or all(map(_OFFSET.fullmatch, values))
+
+    return check
+
+
+_CHECKS: dict[Text, Callable[[list[str]], bool]] = {
+    "date-time": _check(ZONED, zoned=True),
+    "local date-time": _check(LOCAL, zoned=False),
+    "date": _check(date, zoned=False),
+    "time": _check(ZONED_TIME, zoned=True),
+    "local time": _check(LOCAL_TIME, zoned=False),
+}
