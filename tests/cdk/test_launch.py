@@ -41,7 +41,7 @@ def test_a_read_ends_with_0_or_1(cdk: Path, tmp_path: Path) -> None:
     assert [m["type"] for m in done.messages if m["type"] in ("RECORD", "CONTROL")][:8] == [
         *["RECORD"] * 3, "CONTROL", *["RECORD"] * 3, "CONTROL",
     ]  # fmt: skip
-    (big,) = run(cdk, toy, "read", "ready").records("ready")[:1]
+    (big,) = run(cdk, toy, "read", "ready", token="t").records("ready")[:1]
     assert big["big"] == 12345678901234567890123
     assert done.statuses("numbers") == ["STARTED", "RUNNING", "COMPLETE"]
     failed = run(cdk, toy, "read", "broken", "numbers")
