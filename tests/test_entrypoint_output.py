@@ -69,6 +69,7 @@ class TestMore:
     def test_floods_and_lines_without_end(self, toy: Toy) -> None:
         run = toy.run("read", "c_printing")
         assert (run.code, run.stderr) == (0, b"")
+        assert "INFO printed by C" in run.logged
         assert run.logged.count("x" * 3000) == 200
         assert sum(log["message"].count("endless") for log in run.of("LOG")) > 99_000
         assert max(map(len, run.lines)) < 1_000_000

@@ -85,7 +85,8 @@ class Environment:
     def end(self, code: int) -> None:
         """The command is done: signals end the process at once, and it ends even if a thread of the author's
         code does not."""
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
         def wait() -> None:
             threading.main_thread().join()
