@@ -11,12 +11,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # --- the environment -------------------------------------------------------------------------------------
 # uv reads pyproject.toml's build constraint, without which no VDK package can be built.
-$(VENV)/.made: pyproject.toml constraints.txt connectors/source-github/pyproject.toml
+$(VENV)/.made: pyproject.toml constraints.txt $(wildcard connectors/*/pyproject.toml)
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 10) <= v < (3, 14) else f"Python 3.10 to 3.13 is needed, not {v.major}.{v.minor}; say make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet 'uv>=0.7,<1'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode \
-		--editable '.[dev,vdk,duckdb]' --editable connectors/source-github --group test
+		--editable '.[dev,vdk,duckdb]' $(foreach connector,$(wildcard connectors/source-*),--editable $(connector)) --group test
 	touch $@
 
 # --- what a newcomer runs ----------------------------------------------------------------------------------

@@ -168,20 +168,21 @@ class Jobs(ShapedStream):
 
 
 class Users(GitlabStream):
-    """The users who take part in a project; of two with one name, a destination that goes by Airbyte's key
-    keeps one."""
+    """The users who take part in a project. Airbyte's key is the name, which two may share."""
 
     name = "users"
     path = "projects/{id}/users"
     primary_key = ("name",)
+    primary_key_scope = ("id",)
 
 
 class Releases(ShapedStream):
-    """Releases; the key is Airbyte's, under which those of several projects may have one name."""
+    """Releases. Airbyte's key is the name, which those of several projects may share."""
 
     name = "releases"
     path = "projects/{id}/releases"
     primary_key = ("name",)
+    primary_key_scope = ("project_id", "tag_name")
     params = {**GitlabStream.params, "order_by": "created_at", "sort": "asc"}
     ids = ("author", "commit")
     only_ids = ("milestones",)
