@@ -225,6 +225,22 @@ def test_the_state_never_goes_back_behind_its_start() -> None:
     assert ids(result.messages) == [4, 5]
 
 
+def test_records_before_the_start_that_are_wanted_do_not_move_the_state_back() -> None:
+    class Late(Listing):
+        def __init__(self, source: Listings) -> None:
+            super().__init__(source)
+            self.cursor = Cursor("at", source.order, drops_earlier=False)
+
+    class LateListings(Listings):
+        def streams(self) -> Iterable[Stream]:
+            return [Late(self)]
+
+    start = [State.of_stream(Listing(Listings({})).descriptor, {"at": 4})]
+    result = read(LateListings(ASCENDING, order="ascending", bounded=False), state=start).ok()
+    assert ids(result.messages) == [0, 1, 2, 3, 4, 5]
+    assert {state.stream_state["at"] for state in states(result.messages) if state.stream_state} == {4, 5}
+
+
 def test_a_descending_stream_stops_at_its_start() -> None:
     rows = {"": [(n, n) for n in range(20, 0, -1)]}
     start = [State.of_stream(Listing(Listings({})).descriptor, {"at": 16})]
@@ -461,6 +477,17 @@ def test_stopped_anywhere_it_gives_its_last_safe_state(order: Order) -> None:
         assert counts(given) == len(ids(given[:until]))
         rest = read(Listings(parts, order=order), state=states(given)[-1:]).ok()
         assert {*ids(given), *ids(rest.messages)} == set(range(9))
+
+
+def test_stopped_between_two_states_it_gives_the_one_that_was_not_due() -> None:
+    """With many partitions a state is not given after each, as it would cost more than the records."""
+    parts = {f"p{number:02}": [(number, number)] for number in range(60)}
+    whole = list(Listings(parts).read(Listings(parts).discover().configured()))
+    count = next(place for place, m in enumerate(whole) if isinstance(m, Records) and ids([m]) == [40]) + 1
+    before, after = stopped_after(Listings(parts), count)
+    assert not states(before)
+    assert len(states(after)[-1].stream_state["states"]) == 40  # type: ignore[index]
+    assert counts([*before, *after]) == 41
 
 
 def test_stopped_after_its_last_message_there_is_nothing_to_add() -> None:

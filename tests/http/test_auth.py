@@ -186,7 +186,8 @@ def test_a_next_link_to_another_host_carries_nothing(api: Upstream, other: Upstr
 
 def test_another_port_is_another_host(api: Upstream) -> None:
     with Upstream() as neighbour:
-        api.on("/items", status=302, headers={"Location": f"{neighbour.url}/items"})
+        headers = {"Location": f"{neighbour.url}/items", "Set-Cookie": "session=sesame"}
+        api.on("/items", status=302, headers=headers)
         neighbour.on("/items", json=GOOD)
         read(Api(api.url, auth=Bearer("sesame"))).ok()
         assert_told_nothing(neighbour.requests[0])
@@ -302,7 +303,7 @@ def test_netrc_is_not_used(api: Upstream, other: Upstream, tmp_path: Path, monke
 
 def oauth(api: Upstream, **arguments: Any) -> OAuth2:
     """Tokens of the upstream's ``/token``."""
-    return OAuth2(f"{api.url}/token", client_id="me", client_secret=Secret("sesame"), timeout=0.5, **arguments)
+    return OAuth2(f"{api.url}/token", client_id="me", client_secret=Secret("sesame"), timeout=5.0, **arguments)
 
 
 def accepts(*tokens: str) -> Callable[[Received], Answer]:

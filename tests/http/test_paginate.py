@@ -276,3 +276,24 @@ def test_keyset_without_cursor_values_is_its_inner_paginator() -> None:
 
     asked = follow(Keyset("since", PageNumbers(size=3)), serve)
     assert [dict(request.params) for request in asked] == [{"a": 1, "page": page} for page in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1, 2, 3, 0, 5, 4, 6],  # the first page happens to ascend
+        [1, 2, 3, 9, 9, 9, 0, 0, 0, 9, 8, 7],
+    ],
+)
+def test_keyset_goes_back_to_the_plain_listing_of_a_server_that_does_not_sort(values: list[int]) -> None:
+    api = Changing([], [], 3, sort=False)
+    api.items = dict(enumerate(values))
+    follow(Keyset("since", PageNumbers(size=3)), api)
+    assert set(api.seen) == set(api.items)
+
+
+def test_keyset_gives_the_first_page_once_where_its_bound_is_ignored() -> None:
+    api = Changing(list(range(10)), [], 3, bounded=False)
+    asked = follow(Keyset("since", PageNumbers(size=3)), api)
+    assert [request.params["page"] for request in asked] == [1, 1, 2, 3, 4]
+    assert [request.params.get("since") for request in asked] == [None, 1, None, None, None]

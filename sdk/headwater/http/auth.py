@@ -129,6 +129,7 @@ class OAuth2(Auth):
         self._lock = threading.Lock()
         self._token = ""
         self._until = 0.0
+        self._refused = False  # the token was refused; the next request renews it
         self._doubtful = False  # the token was got after a refusal, and has not been accepted since
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
@@ -150,10 +151,10 @@ class OAuth2(Auth):
         if response.status_code != 401:
             return False
         with self._lock:
-            if self._is_of(response):
+            if self._is_of(response) and not self._refused:
                 if self._doubtful:
                     return False
-                self._until, self._doubtful = 0.0, True
+                self._until, self._refused = 0.0, True
         return True
 
     def _is_of(self, response: Response) -> bool:
@@ -174,6 +175,7 @@ class OAuth2(Auth):
             if self._rotated is not None:
                 self._rotated(fresh)
         self._token = str(body["access_token"])
+        self._refused, self._doubtful = False, self._refused
         lasts = _seconds(body.get("expires_in"))
         self._until = time.monotonic() + max(lasts - 60.0, lasts / 2)
 
