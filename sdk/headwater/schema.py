@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from headwater.errors import SourceError
+from headwater.schemas.references import resolved
 
 ANY: Mapping[str, Any] = {"type": "object", "properties": {}}
 """The schema of a stream about whose records nothing is known."""
@@ -59,37 +60,32 @@ Schema = Union[Mapping[str, Any], SchemaFile, type]  # noqa: UP007 - also evalua
 
 
 def json_schema(schema: Schema, name: str) -> dict[str, Any]:
-    """The JSON Schema that a stream's ``schema`` stands for, with ``type: object`` and ``properties``.
+    """The JSON Schema that a stream's ``schema`` stands for, with ``type: object`` and ``properties``, and
+    without references: destinations want schemas whole.
 
     :param name: the stream's name.
     :raises SourceError: when there is none.
     """
     if isinstance(schema, SchemaFile):
-        found = schema.load(name)
+        found = resolved(schema.load(name))
     elif isinstance(schema, Mapping):
-        found = dict(schema)
+        found = resolved(schema)
     else:
-        found = _of_type(schema)
+        found = _of_type(schema, name)
     return {"type": "object", "properties": {}, **found}
 
 
-def _of_type(kind: type) -> dict[str, Any]:
-    import msgspec
+def _of_type(kind: type, name: str) -> dict[str, Any]:
+    from headwater.schemas.types import schema_of_type
 
-    raw = msgspec.json.schema(kind)
-    resolved: dict[str, Any] = _resolve(raw, raw.get("$defs", {}), ())
-    return resolved
-
-
-def _resolve(node: Any, definitions: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
-    """Destinations want schemas without references; a type that contains itself ends as any object."""
-    if isinstance(node, list):
-        return [_resolve(item, definitions, inside) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        target = str(node["$ref"]).rsplit("/", 1)[-1]
-        if target in inside:
-            return {"type": "object"}
-        return _resolve(definitions[target], definitions, (*inside, target))
-    return {key: _resolve(item, definitions, inside) for key, item in node.items() if key != "$defs"}
+    try:
+        found = schema_of_type(kind)
+        if found.get("type") != "object":
+            raise TypeError("it is not an object")
+        return found
+    except (TypeError, NameError) as error:
+        raise SourceError(
+            f"Stream {name!r}: no JSON Schema can be made of {getattr(kind, '__name__', kind)!r} ({error}). "
+            "Use a dataclass, a TypedDict or a msgspec Struct of types that JSON has a form for.",
+            stream=name,
+        ) from error

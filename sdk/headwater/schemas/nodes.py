@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Literal
 
 from headwater.schemas.references import resolved
@@ -14,8 +15,16 @@ Text = Literal["", "date", "date-time", "local date-time", "time", "local time"]
 KINDS = ("boolean", "integer", "number", "object", "array", "string")
 """JSON Schema's types of a value that is not null."""
 
+_KIND_OF: dict[type, str] = {
+    bool: "boolean", int: "integer", float: "number", Decimal: "number", str: "string", list: "array", dict: "object"
+}  # fmt: skip
 _ZONED: dict[str, Text] = {"date-time": "date-time", "time": "time", "date": "date"}
 _LOCAL = {"timestamp_without_timezone": "date-time", "time_without_timezone": "time"}
+
+
+def kind_of(value: Any) -> str:
+    """The kind of a value that was read of JSON and is not null."""
+    return _KIND_OF[value.__class__]
 
 
 @dataclass(frozen=True)

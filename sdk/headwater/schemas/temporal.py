@@ -74,6 +74,32 @@ _is_zoned, _is_local, _is_date = _test(ZONED), _test(LOCAL), _test(date)
 _is_zoned_time, _is_local_time = _test(ZONED_TIME), _test(LOCAL_TIME)
 
 
+def _fits_zoned(text: str) -> bool:
+    return _is_zoned(text) and text[10] == "T" and (text[-1] == "Z" or text[-3] == ":")
+
+
+def _fits_local(text: str) -> bool:
+    return _is_local(text) and text[10] == "T"
+
+
+def _fits_date(text: str) -> bool:
+    return _is_date(text) or _BEFORE_CHRIST.fullmatch(text) is not None
+
+
+def _fits_zoned_time(text: str) -> bool:
+    return _is_zoned_time(text) and (text[-1] == "Z" or text[-3] == ":")
+
+
+FITS: dict[Text, Callable[[str], bool]] = {
+    "date-time": _fits_zoned,
+    "local date-time": _fits_local,
+    "date": _fits_date,
+    "time": _fits_zoned_time,
+    "local time": _is_local_time,
+}
+"""Whether a text is, to the letter, what the protocol wants."""
+
+
 @dataclass(frozen=True)
 class _Moment:
     """A date and time as it was written.
@@ -104,7 +130,7 @@ class _Moment:
 
 def date_time(value: Any) -> str | Lost:
     """With a time zone; a text without one is taken for UTC."""
-    if value.__class__ is str and _is_zoned(value) and value[10] == "T" and (value[-1] == "Z" or value[-3] == ":"):
+    if value.__class__ is str and _fits_zoned(value):
         return str(value)
     try:
         moment = _moment(value)
@@ -115,7 +141,7 @@ def date_time(value: Any) -> str | Lost:
 
 def local_date_time(value: Any) -> str | Lost:
     """Without a time zone; where there is one, the time in UTC."""
-    if value.__class__ is str and _is_local(value) and value[10] == "T":
+    if value.__class__ is str and _fits_local(value):
         return str(value)
     try:
         moment = _moment(value)
@@ -129,7 +155,7 @@ def local_date_time(value: Any) -> str | Lost:
 
 def plain_date(value: Any) -> str | Lost:
     """A day, as it is written where there are a time and a zone, too. A time that isn't midnight is lost."""
-    if value.__class__ is str and (_is_date(value) or _BEFORE_CHRIST.fullmatch(value)):
+    if value.__class__ is str and _fits_date(value):
         return str(value)
     try:
         if value.__class__ is int and 10000101 <= value <= 99991231:
@@ -146,7 +172,7 @@ def plain_date(value: Any) -> str | Lost:
 
 def zoned_time(value: Any) -> str | Lost:
     """A time of day with a zone; one without is taken for UTC."""
-    if value.__class__ is str and _is_zoned_time(value) and (value[-1] == "Z" or value[-3] == ":"):
+    if value.__class__ is str and _fits_zoned_time(value):
         return str(value)
     return _clock_time(value, zoned=True)
 
