@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from headwater import Config, HttpSource, HttpStream, RetryPolicy, Stream
+import pytest
+
+from headwater import Config, HttpSource, HttpStream, Record, RetryPolicy, Slice, Stream
+from headwater.protocol.messages import ErrorTrace
+from headwater.testing import Upstream, read
 
 QUICK = RetryPolicy(attempts=3, first_delay=0.001, longest_delay=0.002)
 
@@ -43,3 +47,22 @@ class Api(HttpSource):
 
     def streams(self) -> Iterable[Stream]:
         return [kind(self) for kind in self.kinds]
+
+
+class Parsed(Items):
+    """With a parser of its own."""
+
+    def parse(self, response: Any, slice: Slice) -> Iterator[Record]:
+        yield from ({**record, "more": 1} for record in super().parse(response, slice))
+
+
+def failure(api: Upstream, *kinds: Any, **constants: Any) -> ErrorTrace:
+    """Why the read of one stream failed."""
+    result = read(Api(api.url, *kinds, **constants))
+    (trace,) = result.traces
+    return trace
+
+
+def said(result: Any, caplog: pytest.LogCaptureFixture) -> str:
+    """All that came out of a read but its records: logs at every level, messages, errors."""
+    return f"{caplog.text} {result.messages} {result.error!r} {result.error}"
