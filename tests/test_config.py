@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.config import Config, Secret, Setting, secrets_in, secrets_of
+from headwater.config import Config, Setting
 from headwater.errors import ConfigError
+from headwater.secrets import Secret, secrets_in, secrets_of
 
 
 class Colour(enum.Enum):

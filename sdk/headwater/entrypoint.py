@@ -27,7 +27,6 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from types import GeneratorType
 from typing import Any, NoReturn
 
-from headwater.config import secrets_in
 from headwater.errors import (
     ConfigError,
     HeadwaterError,
@@ -49,6 +48,7 @@ from headwater.protocol.messages import (
     Message,
     Records,
 )
+from headwater.secrets import secrets_in
 from headwater.source import Source
 
 log = logging.getLogger("headwater")

@@ -97,7 +97,7 @@ class IncompleteError(SourceError):
                 break
 
 
-class SkipSlice(HeadwaterError):  # noqa: N818 - it is a signal, as StopIteration is
+class SkipSlice(HeadwaterError):
     """Raised while a slice is read: there is nothing to read here (the repository is empty, the feature is
     off). The slice ends, its records so far stay, the next slice follows."""
 

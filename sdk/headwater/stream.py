@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headwater.cursor import Cursor, earliest, is_before
-from headwater.protocol.catalog import CatalogStream, FieldPath
+from headwater.protocol.catalog import CatalogStream
+from headwater.protocol.fields import FieldPath
 from headwater.protocol.messages import Change, StreamDescriptor
 from headwater.protocol.values import encode_rows
 from headwater.schema import ANY, Schema, json_schema

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.config import secrets_of
+from headwater.secrets import secrets_of
 from source_github import GithubSource
 from tests.github_api import TOKEN
 

@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from headwater.config import secrets_of
 from headwater.errors import ConfigError
+from headwater.secrets import secrets_of
 from source_github import GithubSource
 
 PAT = {"personal_access_token": "t"}

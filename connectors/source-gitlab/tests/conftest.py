@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from source_gitlab import GitlabSource
 
 from headwater import RetryPolicy
+from source_gitlab import GitlabSource
 from tests.gitlab_api import TOKEN, GitlabApi, Project
 
 

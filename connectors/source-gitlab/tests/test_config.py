@@ -6,12 +6,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from source_gitlab import GitlabSource
 
-from headwater.config import secrets_in, secrets_of
 from headwater.errors import ConfigError
 from headwater.protocol.messages import Control
+from headwater.secrets import secrets_in, secrets_of
 from headwater.testing import read
+from source_gitlab import GitlabSource
 from tests.gitlab_api import TOKEN, GitlabApi, Project
 
 from .conftest import source

@@ -9,9 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from source_gitlab import GitlabSource
-
 from headwater import registry
+from source_gitlab import GitlabSource
 from tests.gitlab_api import TOKEN, GitlabApi
 
 CONNECTORS = Path(__file__).resolve().parents[2]

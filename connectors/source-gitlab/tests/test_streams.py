@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from source_gitlab import GitlabSource
 
 from headwater.testing import read
+from source_gitlab import GitlabSource
 from tests.gitlab_api import GitlabApi, Project
 from tests.gitlab_api.project_item import statistics
 

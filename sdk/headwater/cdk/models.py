@@ -26,13 +26,14 @@ from airbyte_cdk.models import airbyte_protocol as protocol
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from serpyco_rs import SchemaValidationError
 
-from headwater.config import Config, Secret
+from headwater.config import Config
 from headwater.errors import ConfigError, HeadwaterError, SourceError
 from headwater.process.arguments import states_from_json
 from headwater.process.masking import Mask
 from headwater.protocol.airbyte import encode
 from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import Change, ConnectionStatus, ErrorTrace, Log, Message, Records, State
+from headwater.secrets import Secret
 
 # --- what a source gives ---------------------------------------------------------------------------------
 

@@ -18,7 +18,6 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 
 from headwater.cdk import models
-from headwater.config import secrets_in
 from headwater.errors import ConfigError, TransientError
 from headwater.process import arguments
 from headwater.process.masking import Mask
@@ -30,6 +29,7 @@ from headwater.protocol.messages import (
     Log,
     Message,
 )
+from headwater.secrets import secrets_in
 from headwater.source import Source
 
 log = logging.getLogger("headwater")

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
-from headwater.config import Secret
 from headwater.errors import ConfigError, TransientError
+from headwater.secrets import Secret
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
-from headwater.config import MASK
+from headwater.secrets import MASK
 
 # A secret of one to three characters is masked only as a word of its own: masking every "a" or "12" would
 # destroy the log, and tell the secret by its gaps.

@@ -7,11 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from headwater.errors import ConfigError
+from headwater.protocol.fields import (
+    FieldPath,
+    choice_of,
+    integer_of,
+    kind_of,
+    list_of,
+    path_of,
+    paths_of,
+    stream_objects,
+)
 from headwater.protocol.messages import StreamDescriptor
 
 SyncMode = Literal["full_refresh", "incremental"]
 DestinationSyncMode = Literal["append", "overwrite", "append_dedup", "update", "soft_delete", "overwrite_dedup"]
-FieldPath = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,11 @@ class CatalogStream:
         where = f"{where}, stream {name!r}"
         schema = value.get("json_schema")
         if schema is not None and not isinstance(schema, Mapping):
-            raise ConfigError(f"{where}: `json_schema` must be an object, not {_kind(schema)}.")
+            raise ConfigError(f"{where}: `json_schema` must be an object, not {kind_of(schema)}.")
         namespace = value.get("namespace")
         if namespace is not None and not isinstance(namespace, str):
-            raise ConfigError(f"{where}: `namespace` must be a string, not {_kind(namespace)}.")
-        modes = _list(value, "supported_sync_modes", where) or ["full_refresh"]
+            raise ConfigError(f"{where}: `namespace` must be a string, not {kind_of(namespace)}.")
+        modes = list_of(value, "supported_sync_modes", where) or ["full_refresh"]
         known = tuple(m for m in modes if m in get_args(SyncMode))
         return CatalogStream(
             name=name,
@@ -88,9 +97,9 @@ class CatalogStream:
             supported_sync_modes=known or ("full_refresh",),
             namespace=namespace or None,
             source_defined_cursor=bool(value.get("source_defined_cursor")),
-            default_cursor_field=_path(value.get("default_cursor_field"), f"{where}: `default_cursor_field`"),
-            primary_key=_paths(value, "source_defined_primary_key", where),
-            primary_key_scope=_paths(value, "primary_key_scope", where),
+            default_cursor_field=path_of(value.get("default_cursor_field"), f"{where}: `default_cursor_field`"),
+            primary_key=paths_of(value, "source_defined_primary_key", where),
+            primary_key_scope=paths_of(value, "primary_key_scope", where),
             is_resumable=bool(value.get("is_resumable")),
             extra={k: v for k, v in value.items() if k not in _STREAM_FIELDS},
         )
@@ -109,12 +118,10 @@ class Catalog:
     @staticmethod
     def from_json(value: Any) -> Catalog:
         """Read an AirbyteCatalog; raises ConfigError naming what is wrong."""
-        streams = _streams(value, "catalog")
+        streams = stream_objects(value, "catalog")
         return Catalog(tuple(CatalogStream.from_json(stream) for stream in streams))
 
-    def configured(
-        self, names: Iterable[str] | None = None, *, full_refresh: bool = False
-    ) -> ConfiguredCatalog:
+    def configured(self, names: Iterable[str] | None = None, *, full_refresh: bool = False) -> ConfiguredCatalog:
         """A sync of all streams, or of those named: incremental where a stream can.
 
         :raises ConfigError: if a name is not in the catalog; it lists those that are.
@@ -215,15 +222,15 @@ class ConfiguredStream:
         where = f"configured catalog, stream {stream.name!r}"
         return ConfiguredStream(
             stream,
-            sync_mode=_choice(value, "sync_mode", "full_refresh", get_args(SyncMode), where),
-            destination_sync_mode=_choice(
+            sync_mode=choice_of(value, "sync_mode", "full_refresh", get_args(SyncMode), where),
+            destination_sync_mode=choice_of(
                 value, "destination_sync_mode", "append", get_args(DestinationSyncMode), where
             ),
-            cursor_field=_path(value.get("cursor_field"), f"{where}: `cursor_field`"),
-            primary_key=_paths(value, "primary_key", where),
-            generation_id=_integer(value, "generation_id", where),
-            minimum_generation_id=_integer(value, "minimum_generation_id", where),
-            sync_id=_integer(value, "sync_id", where),
+            cursor_field=path_of(value.get("cursor_field"), f"{where}: `cursor_field`"),
+            primary_key=paths_of(value, "primary_key", where),
+            generation_id=integer_of(value, "generation_id", where),
+            minimum_generation_id=integer_of(value, "minimum_generation_id", where),
+            sync_id=integer_of(value, "sync_id", where),
             extra={k: v for k, v in value.items() if k not in _CONFIGURED_FIELDS},
         )
 
@@ -244,7 +251,7 @@ class ConfiguredCatalog:
 
         :raises ConfigError: naming what is wrong; also for one stream named twice.
         """
-        streams = tuple(ConfiguredStream.from_json(v) for v in _streams(value, "configured catalog"))
+        streams = tuple(ConfiguredStream.from_json(v) for v in stream_objects(value, "configured catalog"))
         seen: set[StreamDescriptor] = set()
         for stream in streams:
             if stream.descriptor in seen:
@@ -254,65 +261,32 @@ class ConfiguredCatalog:
 
 
 _STREAM_FIELDS = frozenset(
-    "name json_schema supported_sync_modes namespace source_defined_cursor default_cursor_field "
-    "source_defined_primary_key primary_key_scope is_resumable".split()
+    (
+        "name",
+        "json_schema",
+        "supported_sync_modes",
+        "namespace",
+        "source_defined_cursor",
+        "default_cursor_field",
+        "source_defined_primary_key",
+        "primary_key_scope",
+        "is_resumable",
+    )
 )
 _CONFIGURED_FIELDS = frozenset(
-    "stream sync_mode destination_sync_mode cursor_field primary_key generation_id minimum_generation_id "
-    "sync_id".split()
+    (
+        "stream",
+        "sync_mode",
+        "destination_sync_mode",
+        "cursor_field",
+        "primary_key",
+        "generation_id",
+        "minimum_generation_id",
+        "sync_id",
+    )
 )
 
 
 def with_properties(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema with ``type: object`` and ``properties``, which the platform can't do without."""
     return {"type": "object", "properties": {}, **schema}
-
-
-def _streams(value: Any, where: str) -> list[Mapping[str, Any]]:
-    streams = value.get("streams") if isinstance(value, Mapping) else None
-    if not isinstance(streams, list) or not all(isinstance(s, Mapping) for s in streams):
-        raise ConfigError(f"{where}: an object with a list of objects in `streams` is needed.")
-    return streams
-
-
-def _list(value: Mapping[str, Any], name: str, where: str) -> list[Any]:
-    found = value.get(name)
-    if found is None:
-        return []
-    if not isinstance(found, list):
-        raise ConfigError(f"{where}: `{name}` must be a list, not {_kind(found)}.")
-    return found
-
-
-def _path(value: Any, where: str) -> FieldPath:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-        raise ConfigError(f"{where} must be a list of names.")
-    return tuple(value)
-
-
-def _paths(value: Mapping[str, Any], name: str, where: str) -> tuple[FieldPath, ...]:
-    return tuple(_path(path, f"{where}: each entry of `{name}`") for path in _list(value, name, where))
-
-
-def _integer(value: Mapping[str, Any], name: str, where: str) -> int | None:
-    found = value.get(name)
-    if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
-        raise ConfigError(f"{where}: `{name}` must be a whole number, not {_kind(found)}.")
-    return found
-
-
-def _choice(value: Mapping[str, Any], name: str, default: str, allowed: tuple[str, ...], where: str) -> Any:
-    found = value.get(name)
-    if found is None:
-        return default
-    if found not in allowed:
-        raise ConfigError(f"{where}: `{name}` is {found!r}; it must be one of {', '.join(allowed)}.")
-    return found
-
-
-def _kind(value: Any) -> str:
-    return {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}.get(
-        type(value), "null" if value is None else "a number"
-    )

@@ -13,10 +13,10 @@ from headwater.errors import ConfigError, SourceError
 from headwater.protocol.catalog import (
     Catalog,
     CatalogStream,
-    FieldPath,
     SyncMode,
     with_properties,
 )
+from headwater.protocol.fields import FieldPath
 from headwater.protocol.messages import StreamDescriptor
 
 Crumb = tuple[str, ...]

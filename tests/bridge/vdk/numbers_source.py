@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from headwater.config import Config, Secret, Setting
+from headwater.config import Config, Setting
 from headwater.cursor import Cursor
 from headwater.errors import ConfigError, TransientError
+from headwater.secrets import Secret
 from headwater.source import Source
 from headwater.stream import Page, Slice, Stream
 

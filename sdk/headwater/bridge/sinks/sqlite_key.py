@@ -11,7 +11,8 @@ import msgspec
 
 from headwater.bridge.sinks.sqlite_names import quoted
 from headwater.errors import DestinationError
-from headwater.protocol.catalog import ConfiguredStream, FieldPath
+from headwater.protocol.catalog import ConfiguredStream
+from headwater.protocol.fields import FieldPath
 
 
 class Key:

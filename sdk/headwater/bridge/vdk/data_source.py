@@ -24,10 +24,10 @@ from headwater.bridge.vdk.config_fields import config_of, configuration_class
 from headwater.bridge.vdk.errors import DefinitionError, classified, without_secrets
 from headwater.bridge.vdk.mapping import metadata_of
 from headwater.bridge.vdk.states import GLOBAL, plain_json, stream_state
-from headwater.config import secrets_in
 from headwater.errors import IncompleteError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import ErrorTrace, Level, Log, Records, State
+from headwater.secrets import secrets_in
 
 if TYPE_CHECKING:
     from headwater.source import Source

@@ -24,9 +24,9 @@ from headwater.bridge.vdk.progress import JobProgress
 from headwater.bridge.vdk.readable import SourceState, StreamReadable, configured
 from headwater.bridge.vdk.runs import RETRY_SECONDS, Attempt, ErrorCallback, Errors, Runs, failures
 from headwater.bridge.vdk.states import PropertiesStates, states_of
-from headwater.config import secrets_in
 from headwater.errors import HeadwaterError, SourceError
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog
+from headwater.secrets import secrets_in
 
 if TYPE_CHECKING:
     from headwater.source import Source
