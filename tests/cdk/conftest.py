@@ -30,7 +30,9 @@ class Worker:
             assert stdin is not None and stdout is not None
             stdin.write(json.dumps({"function": function, "arguments": arguments}) + "\n")
             stdin.flush()
-            answer = json.loads(stdout.readline())
+            line = stdout.readline()
+            assert line, "the process in airbyte-cdk's environment died; its standard error says why"
+            answer = json.loads(line)
             assert "raised" not in answer, answer["stack"]
             return answer["result"]
 
