@@ -10,7 +10,7 @@ import pytest
 
 from tests.connectors.process import ROOT, Run, Toy, environment, execute
 
-BARE = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'sdk'}"}
+BARE = {name: environment()[name] for name in ("PATH", "PYTHONPATH", "PYTHONPYCACHEPREFIX")}
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ class TestSurroundings:
         here.mkdir()
         temporary.mkdir()
         arguments = toy.arguments("read", "numbers", "printing", "broken")
-        run = execute(arguments, cwd=here, env=environment(TMPDIR=str(temporary), PYTHONDONTWRITEBYTECODE="1"))
+        run = execute(arguments, cwd=here, env=environment(TMPDIR=str(temporary)))
         assert run.code == 1
         assert list(here.iterdir()) == list(temporary.iterdir()) == []
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +17,19 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+BYTECODE = Path(tempfile.gettempdir()) / f"headwater-tests-{os.getuid()}-bytecode"
 TOY = (sys.executable, "-m", "tests.connectors.toy")
 
 
 def environment(**changes: str | None) -> dict[str, str]:
     """This process's environment with the repository on the path; None removes a variable."""
-    variables: dict[str, str | None] = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'sdk'}", "LOG_LEVEL": None}
+    variables: dict[str, str | None] = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'sdk'}",
+        "LOG_LEVEL": None,
+        "PYTHONDONTWRITEBYTECODE": None,  # hundreds of processes: compiled once, and not into the checkout
+        "PYTHONPYCACHEPREFIX": str(BYTECODE),
+    }
     variables.update(changes)
     return {name: value for name, value in variables.items() if value is not None}
 
