@@ -21,7 +21,7 @@ from headwater.schemas import temporal
 from headwater.schemas.conversions import CONVERSIONS, decode_exactly
 from headwater.schemas.fitting import Fitting
 from headwater.schemas.lost import Lost, lost
-from headwater.schemas.nodes import KINDS, Node, node_of
+from headwater.schemas.nodes import KINDS, Node, Text, node_of
 
 log = logging.getLogger("headwater")
 
@@ -136,7 +136,9 @@ def _compiled(node: Node, path: str) -> _Coerce | None:
         return _object(node, path)
     if node.kind == "array":
         return _array(node, path)
-    return _leaf(temporal.CONVERSIONS[node.text] if node.text else CONVERSIONS[node.kind], path)
+    if node.text:
+        return _date_or_time(node.text, path)
+    return _leaf(CONVERSIONS[node.kind], path)
 
 
 def _ready(node: Node) -> frozenset[type]:
@@ -150,6 +152,18 @@ def _leaf(convert: Callable[[Any], Any], path: str) -> _Coerce:
     def coerce(value: Any, made: list[Change]) -> Any:
         found = convert(value)
         return _tell_of(found, path, made) if found.__class__ is Lost else found
+
+    return coerce
+
+
+def _date_or_time(text: Text, path: str) -> _Coerce:
+    slowly = _leaf(temporal.CONVERSIONS[text], path)
+    fits = temporal.OBVIOUS[text].fullmatch
+
+    def coerce(value: Any, made: list[Change]) -> Any:
+        if value.__class__ is str and fits(value):
+            return value
+        return slowly(value, made)
 
     return coerce
 
@@ -189,7 +203,7 @@ def _object(node: Node, path: str) -> _Coerce:
     to_object = CONVERSIONS["object"]
 
     def coerce_object(value: Any, made: list[Change]) -> Any:
-        found = to_object(value)
+        found = value if value.__class__ is dict else to_object(value)
         if found.__class__ is Lost:
             return _tell_of(found, path, made)
         result = found
@@ -218,7 +232,7 @@ def _array(node: Node, path: str) -> _Coerce:
     to_array = CONVERSIONS["array"]
 
     def coerce_array(value: Any, made: list[Change]) -> Any:
-        found = to_array(value)
+        found = value if value.__class__ is list else to_array(value)
         if items is None or ready.issuperset(map(type, found)):
             return found
         result = [item if item is None else items(item, made) for item in found]

@@ -29,34 +29,43 @@ _TITLES = (
 _LABELS = ('["bug"]', '["bug","export"]', "[]", '["enhancement","view"]')
 
 
-def _template(row: int) -> bytes:
-    """The row-th record of every minute."""
+def _template(row: int, quote: str = "") -> bytes:
+    """The row-th record of every minute.
+
+    :param quote: what three of its numbers are written between.
+    """
     second = row * 60 // A_MINUTE
-    score = "null" if row % 9 == 0 else f"{(row % 97) / 8}"
+    score = "null" if row % 9 == 0 else f"{quote}{(row % 97) / 8}{quote}"
     title = f"{_TITLES[row % len(_TITLES)]} ({row})"
     text = " ".join(_BODIES[(row + step) % len(_BODIES)] for step in range(2))
     return (
         f'{{"id":1@NUMBER{row:03d},"node_id":"MDU6SXNzdWU{row:04d}@NUMBER","number":1{row:03d},'
         f'"title":"{title}","state":"{("open", "closed")[row % 3 == 0]}",'
-        f'"author":{{"login":"user-{row % 89}","id":{row % 89 + 5000},"type":"User"}},'
-        f'"labels":{_LABELS[row % len(_LABELS)]},"comments":{row % 23},"score":{score},'
+        f'"author":{{"login":"user-{row % 89}","id":{quote}{row % 89 + 5000}{quote},"type":"User"}},'
+        f'"labels":{_LABELS[row % len(_LABELS)]},"comments":{quote}{row % 23}{quote},"score":{score},'
         f'"created_at":"2021-02-0{row % 9 + 1}T08:{row % 60:02d}:00Z",'
         f'"updated_at":"@YYYY-MM-DDTHH:M:{second:02d}Z","body":"{text}"}}'
     ).encode()
 
 
 _TEMPLATES = [_template(row) for row in range(A_MINUTE)]
+_QUOTED = [_template(row, '"') for row in range(A_MINUTE)]
 _WHOLE = b",".join(_TEMPLATES)
+_WHOLE_QUOTED = b",".join(_QUOTED)
 
 
-def page(first: int, count: int) -> bytes:
-    """The body with the records ``first`` up to ``first + count``, numbered from 0."""
+def page(first: int, count: int, *, quoted: bool = False) -> bytes:
+    """The body with the records ``first`` up to ``first + count``, numbered from 0.
+
+    :param quoted: three numbers of each are texts, as some APIs have it.
+    """
+    templates, whole = (_QUOTED, _WHOLE_QUOTED) if quoted else (_TEMPLATES, _WHOLE)
     parts = []
     last = first + count
     while first < last:
         minute, row = divmod(first, A_MINUTE)
         end = min(A_MINUTE, row + last - first)
-        part = _WHOLE if (row, end) == (0, A_MINUTE) else b",".join(_TEMPLATES[row:end])
+        part = whole if (row, end) == (0, A_MINUTE) else b",".join(templates[row:end])
         parts.append(part.replace(_MINUTE, _stamp(minute)).replace(_NUMBER, b"%06d" % minute))
         first += end - row
     return b"[" + b",".join(parts) + b"]"

@@ -1,7 +1,8 @@
 """The API that the benchmark reads: a process of its own, that costs as little as may be.
 
 ``GET /TOTAL/items?page=1&per_page=1000&since=...`` gives a page of TOTAL records by ascending ``updated_at``,
-and ``Link: <...>; rel="next"`` while there are more. ``python -m tests.benchmarks.server`` prints its URL and
+and ``Link: <...>; rel="next"`` while there are more;
+``/TOTAL/quoted`` gives the same with some numbers as texts. ``python -m tests.benchmarks.server`` prints its URL and
 serves until its standard input ends.
 """
 
@@ -42,14 +43,14 @@ def answer(target: str, host: str) -> bytes:
     parts = urlsplit(target)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     total, _, what = parts.path.strip("/").partition("/")
-    if what != "items" or not total.isdigit():
+    if what not in ("items", "quoted") or not total.isdigit():
         return _head("404 Not Found", 2) + b"{}"
     number = max(1, int(query.get("page", "1")))
     size = min(A_MINUTE, max(1, int(query.get("per_page", "100"))))
     since = query.get("since", "")
     first = (first_since(since) if since else 0) + (number - 1) * size
     count = max(0, min(size, int(total) - first))
-    body = page(first, count)
+    body = page(first, count, quoted=what == "quoted")
     link = ""
     if first + count < int(total):
         more = f"&since={since}" if since else ""

@@ -61,7 +61,10 @@ class TestCount:
 
 
 class TestRead:
-    WORKS = (Work("all", "items", 2500), Work("changes", "changes", 2500), Work("tagged", "tagged", 1500))
+    WORKS = (
+        Work("all", "items", 2500), Work("changes", "changes", 2500), Work("tagged", "tagged", 1500),
+        Work("coerced", "coerced", 1500), Work("quoted", "quoted", 1500),
+    )  # fmt: skip
 
     @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.title)
     def test_ours_gives_every_record_once(self, work: Work, tmp_path: Path) -> None:

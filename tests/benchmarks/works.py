@@ -21,6 +21,7 @@ class Work:
     :ivar records: how many the API has.
     :ivar per_page: how many an answer holds.
     :ivar fields: the fields that the sync wants; none named: all.
+    :ivar target: how many times the CDK's records per CPU second are aimed at.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Work:
     records: int
     per_page: int = 1000
     fields: tuple[str, ...] = ()
+    target: float = 4.0
 
     @property
     def incremental(self) -> bool:

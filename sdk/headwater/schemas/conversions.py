@@ -69,9 +69,12 @@ def to_number(value: Any) -> Any:
         return int(value)
     if kind is not str:
         return lost()
+    try:  # most are written as Python writes them, which is quickly known
+        if repr(quick := float(value)) == value and value[-1].isdigit():
+            return quick
+    except ValueError:
+        return lost()
     text = value.strip()
-    if len(text) < 19 and text.isdecimal() and text.isascii():  # what there is most, and quickest known
-        return int(text)
     if not _NUMBER.fullmatch(text):
         return lost()
     if len(text) > MAX_DIGITS:
@@ -79,14 +82,14 @@ def to_number(value: Any) -> Any:
     if text.lstrip("+-").isdigit():
         return int(text)
     number = float(text)
-    if repr(number) == text:
-        return number
     exact = Decimal(text)
     return number if math.isfinite(number) and Decimal(repr(number)) == exact else exact
 
 
 def to_integer(value: Any) -> Any:
     """From a whole number however it is written; a fraction is cut off, which is told."""
+    if value.__class__ is str and len(value) < 19 and value.isdecimal() and value.isascii():  # most of all
+        return int(value)
     number = to_number(value)
     if number.__class__ is int or number.__class__ is Lost:
         return number

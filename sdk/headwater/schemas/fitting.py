@@ -24,6 +24,7 @@ _SCALARS: dict[str, Any] = {"boolean": bool, "integer": int, "number": float, "s
 # Fields that are not there and fields that are null are the same to a destination; so any may be null.
 _OBJECT: Any = msgspec.defstruct("Object", [], gc=False)
 _OFFSET = re.compile(r".*(Z|[+-][0-9]{2}:[0-9]{2})")
+_ALL_MISFITS = 20
 _ENCODE = msgspec.json.Encoder().encode
 _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -60,6 +61,8 @@ class Fitting:
                 records.append(decode(record))
             except _ERRORS:
                 found.append(place)
+                if len(found) == _ALL_MISFITS == place + 1:  # so are the others, probably
+                    return range(len(data))
         return found if self._texts_fit(records) else range(len(data))
 
     def _texts_fit(self, records: list[Any]) -> bool:

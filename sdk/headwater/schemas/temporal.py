@@ -90,6 +90,18 @@ def _fits_zoned_time(text: str) -> bool:
     return _is_zoned_time(text) and (text[-1] == "Z" or text[-3] == ":")
 
 
+_DAY = r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+_HOUR = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+_OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+OBVIOUS: dict[Text, re.Pattern[str]] = {
+    "date-time": re.compile(f"{_DAY}T{_HOUR}{_OFFSET}"),
+    "local date-time": re.compile(f"{_DAY}T{_HOUR}"),
+    "date": re.compile(_DAY),
+    "time": re.compile(_HOUR + _OFFSET),
+    "local time": re.compile(_HOUR),
+}
+"""Most texts that fit, without a look at the calendar, which takes three times as long."""
+
 FITS: dict[Text, Callable[[str], bool]] = {
     "date-time": _fits_zoned,
     "local date-time": _fits_local,

@@ -48,6 +48,20 @@ class Tagged(Items):
             yield {**record, "tag": "bench"}
 
 
+class Coerced(Items):
+    """Every record, brought to the schema; all fit."""
+
+    name = "coerced"
+    coerce = True
+
+
+class Quoted(Coerced):
+    """Every record, brought to the schema; in each, three numbers are texts."""
+
+    name = "quoted"
+    path = "quoted"
+
+
 class BenchSource(HttpSource):
     """Reads the benchmark's API."""
 
@@ -59,7 +73,7 @@ class BenchSource(HttpSource):
         return self.config.url
 
     def streams(self) -> list[HttpStream]:
-        return [Items(self), Changes(self), Tagged(self)]
+        return [Items(self), Changes(self), Tagged(self), Coerced(self), Quoted(self)]
 
 
 if __name__ == "__main__":

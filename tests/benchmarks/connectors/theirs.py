@@ -9,6 +9,7 @@ from airbyte_cdk.models import ConnectorSpecification
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import CheckpointMixin
 from airbyte_cdk.sources.streams.http import HttpStream
+from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
 
 # The CDK asks for the schema once a record.
 _SCHEMA = json.loads(Path(__file__).with_name("items.json").read_text(encoding="utf-8"))
@@ -92,6 +93,22 @@ class Tagged(Items):
             yield {**record, "tag": "bench"}
 
 
+class Coerced(Items):
+    """Every record, brought to the schema; all fit."""
+
+    name = "coerced"
+    transformer = TypeTransformer(TransformConfig.DefaultSchemaNormalization)
+
+
+class Quoted(Coerced):
+    """Every record, brought to the schema; in each, three numbers are texts."""
+
+    name = "quoted"
+
+    def path(self, **kwargs):
+        return "quoted"
+
+
 class BenchSource(AbstractSource):
     """Reads the benchmark's API."""
 
@@ -104,7 +121,7 @@ class BenchSource(AbstractSource):
         return True, None
 
     def streams(self, config):
-        return [Items(config), Changes(config), Tagged(config)]
+        return [Items(config), Changes(config), Tagged(config), Coerced(config), Quoted(config)]
 
 
 if __name__ == "__main__":
