@@ -55,13 +55,11 @@ class TestRoundTrip:
     def test_any_blob_is_read_or_refused(self, blob: Any) -> None:
         try:
             state = StreamState("at", blob)
+            found = [state.get(partition) for partition in ({}, {"repository": "a"}, {"repository": "at"})]
         except ConfigError as error:
             assert "state" in error.message
             return
-        for partition in ({}, {"repository": "a"}, {"repository": "at"}):
-            known = state.get(partition)
-            if known is not None:
-                assert not is_before(known, known)
+        assert not any(is_before(known, known) for known in found if known is not None)
         state.set({"repository": "b"}, 5)
         assert again(state).get({"repository": "b"}) == 5
 

@@ -223,9 +223,7 @@ class _Command:
     def _tell(self, error: BaseException) -> str:
         """A failure, as a log line and an ERROR trace; its message for the user."""
         if isinstance(error, SystemExit):
-            error = SourceError(
-                f"The connector ended itself (sys.exit({error.code!r})). This is a bug of it."
-            )
+            error = SourceError(f"The connector ended itself (sys.exit({error.code!r})). This is a bug of it.")
         stack: str | None = "".join(traceback.format_exception(error))
         if isinstance(error, HeadwaterError):
             if isinstance(error, ConfigError) and not self._arguments.debug:
@@ -250,7 +248,5 @@ def _merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     merged = dict(config)
     for name, value in changes.items():
         old = merged.get(name)
-        merged[name] = (
-            _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-        )
+        merged[name] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged

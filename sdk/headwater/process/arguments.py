@@ -74,9 +74,7 @@ def parse_arguments(source_class: type[Source], argv: Sequence[str] | None) -> a
     parser.add_argument("--debug", action="store_true", help="log more")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for name, text in _COMMANDS.items():
-        command = commands.add_parser(
-            name, help=text, description=text.capitalize() + ".", allow_abbrev=False
-        )
+        command = commands.add_parser(name, help=text, description=text.capitalize() + ".", allow_abbrev=False)
         # a default here would undo a --debug in front of the command
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="log more")
         for file, of in _FILES.items():

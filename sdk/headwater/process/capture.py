@@ -160,9 +160,7 @@ class OutputCapture:
         for name, fd in (("stdout", 1), ("stderr", 2)):
             self._replace(name, fd)
         ended, self._control = os.pipe()
-        self._thread = threading.Thread(
-            target=self._pump, args=(sources, ended), name="headwater-output", daemon=True
-        )
+        self._thread = threading.Thread(target=self._pump, args=(sources, ended), name="headwater-output", daemon=True)
         self._thread.start()
 
     def _replace(self, name: str, fd: int) -> None:
