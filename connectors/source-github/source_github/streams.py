@@ -266,10 +266,6 @@ class Repositories(GithubStream):
                         seen.add(found["id"])
                         yield {**found, "organization": (found.get("owner") or {}).get("login", owner)}
 
-    def pages(self, slice: Slice) -> Iterator[Page]:
-        """Of :meth:`read`."""
-        return super(HttpStream, self).pages(slice)
-
 
 class OwnedRepositories(HttpStream):
     """All repositories of an organization or a user; not a stream of the catalog."""
