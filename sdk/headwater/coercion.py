@@ -46,7 +46,7 @@ class Coercion:
     """A schema, compiled.
 
     :param schema: a stream's JSON Schema.
-    :param stream: its name, for the log.
+    :param stream: its name, for the log; empty: nothing is logged.
     """
 
     def __init__(self, schema: Mapping[str, Any], stream: str = "") -> None:
@@ -81,7 +81,8 @@ class Coercion:
         found: dict[int, list[Change]] = {}
         for first in range(0, len(misfits), _AT_ONCE):
             self._rewrite(result, misfits[first : first + _AT_ONCE], found)
-        self._tell(found)
+        if self._stream:
+            self._tell(found)
         return result, {**before, **{place: [*before.get(place, ()), *made] for place, made in found.items()}}
 
     def _rewrite(self, data: list[bytes | msgspec.Raw], misfits: Sequence[int], found: dict[int, list[Change]]) -> None:
