@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
+import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -109,6 +114,54 @@ class TestSignals:
         assert (run.code, run.stderr) == (128 + number, b"")
         assert {m["type"] for m in run.messages} == {"LOG"}
         assert run.seconds < 2
+
+
+class TestServers:
+    @pytest.fixture
+    def web(self, tmp_path: Path) -> Iterator[Toy]:
+        """A connector whose server answers nothing, or that there were too many requests."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        held = []
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    held.append(client)
+                    if b"/limit" in client.recv(65536):
+                        client.sendall(b"HTTP/1.1 429 Slow\r\nRetry-After: 600\r\nContent-Length: 2\r\n\r\n{}")
+
+        threading.Thread(target=serve, daemon=True).start()
+        web = Toy(tmp_path, (sys.executable, "-m", "tests.connectors.web"))
+        web.config = {"url": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+        yield web
+        listener.close()
+        for client in held:
+            client.close()
+
+    @pytest.mark.parametrize("number", [TERM, INT])
+    @pytest.mark.parametrize(("stream", "sign"), [("hanging", b"STARTED"), ("limited", b"RATE_LIMITED")])
+    def test_that_let_us_wait(self, web: Toy, stream: str, sign: bytes, number: signal.Signals) -> None:
+        with web.start("read", stream) as process:
+            process.wait_for(sign)
+            time.sleep(0.7)
+            process.signal(number)
+            run = process.end()
+        assert (run.code, run.stderr, run.statuses(stream)[-1]) == (128 + number, b"", "INCOMPLETE")
+        assert run.seconds < 3
+
+    @pytest.mark.parametrize("stream", ["hanging", "limited"])
+    def test_and_nobody_reads(self, web: Toy, stream: str) -> None:
+        popen = subprocess.Popen(
+            web.arguments("read", stream),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=ROOT,
+        )  # fmt: skip
+        assert popen.stdout is not None
+        popen.stdout.readline()
+        time.sleep(0.7)
+        popen.stdout.close()
+        _, stderr = popen.communicate(timeout=8)
+        assert (popen.returncode, stderr) == (141, b"")
 
 
 class TestStalledReader:
