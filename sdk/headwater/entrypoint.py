@@ -19,11 +19,12 @@ trace with exit code 1 and the status FAILED: the platform takes the status's me
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import GeneratorType
 from typing import Any, NoReturn
 
@@ -61,20 +62,34 @@ def launch(source_class: type[Source], argv: Sequence[str] | None = None) -> int
     :param argv: the arguments; None: the process's.
     :return: the exit code; see this module's beginning.
     """
-    return _launch(source_class, argv, ends=False)
+    return run_command(source_class, argv, ends=False)
 
 
 def main(source_class: type[Source], argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command of a connector, and end the process with it."""
-    raise SystemExit(_launch(source_class, argv, ends=True))
+    raise SystemExit(run_command(source_class, argv, ends=True))
 
 
-def _launch(source_class: type[Source], argv: Sequence[str] | None, *, ends: bool) -> int:
-    environment = Environment(closed=open_missing())
+def run_command(
+    source_class: type[Source],
+    argv: Sequence[str] | None,
+    *,
+    ends: bool,
+    parse: Callable[[type[Source], Sequence[str] | None], Namespace] = parse_arguments,
+    environment_class: type[Environment] = Environment,
+    command_class: type[Command] | None = None,
+) -> int:
+    """Run one command of a connector; every command line that it has goes through here.
+
+    :param ends: the process ends with it; else it gets its output, logs and signals back.
+    :param parse: reads the arguments; it may raise UsageError.
+    :return: the exit code.
+    """
+    environment = environment_class(closed=open_missing())
     usage: UsageError | None = None
     arguments = Namespace(command=None, debug=False)
     try:
-        arguments = parse_arguments(source_class, argv)
+        arguments = parse(source_class, argv)
     except UsageError as error:
         usage = error
         environment.say(error.usage)
@@ -84,7 +99,8 @@ def _launch(source_class: type[Source], argv: Sequence[str] | None, *, ends: boo
         environment.open(log_level(debug=arguments.debug))
         if ends:
             environment.close_at_exit()
-        code = _Command(source_class, arguments, environment).run(usage)
+            gc.freeze()  # what is imported stays: searching it for garbage costs a tenth of a read
+        code = (command_class or Command)(source_class, arguments, environment).run(usage)
     finally:
         environment.stop.uninstall()
         if not ends:
@@ -103,8 +119,8 @@ def _answered() -> int:
     return 0
 
 
-class _Command:
-    """One command in its environment."""
+class Command:
+    """One command of the Airbyte protocol in its environment."""
 
     def __init__(self, source_class: type[Source], arguments: Namespace, environment: Environment) -> None:
         self._source_class = source_class
@@ -160,7 +176,7 @@ class _Command:
             self._wire.write(CatalogMessage(source.discover().to_json()))
             return 0
         catalog, state = read_catalog(self._arguments.catalog), read_state(self._arguments.state)
-        messages = _generator(source.read(catalog, state))
+        messages = as_generator(source.read(catalog, state))
         assert isinstance(messages, GeneratorType)
         self._relay(messages)
         return 0
@@ -238,7 +254,7 @@ class _Command:
         return trace.message
 
 
-def _generator(messages: Iterable[Message]) -> Generator[Message, None, None]:
+def as_generator(messages: Iterable[Message]) -> Generator[Message, None, None]:
     """A child may override ``read`` with any iterator; this one can be told to stop."""
     yield from messages
 

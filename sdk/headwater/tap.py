@@ -18,10 +18,10 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from headwater.entrypoint import _answered, _Command, _generator, log
+from headwater.entrypoint import Command, as_generator, log, run_command
 from headwater.errors import ConfigError, IncompleteError
-from headwater.process.arguments import UsageError, _json, _Parser, _text, read_config
-from headwater.process.environment import Environment, log_level, open_missing
+from headwater.process.arguments import Parser, json_of, read_config, text_of
+from headwater.process.environment import Environment
 from headwater.process.stop import CLOSED
 from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import Control, ErrorTrace, Level, Log, Message, StreamDescriptor
@@ -37,37 +37,23 @@ _CAPABILITIES = ["about", "catalog", "discover", "properties", "state"]
 
 def launch(source_class: type[Source], argv: Sequence[str] | None = None) -> int:
     """Run a connector as a tap in this process; see :func:`headwater.entrypoint.launch`."""
-    return _launch(source_class, argv, ends=False)
+    return _run(source_class, argv, ends=False)
 
 
 def main(source_class: type[Source], argv: Sequence[str] | None = None) -> NoReturn:
     """Run a connector as a tap, and end the process with it."""
-    raise SystemExit(_launch(source_class, argv, ends=True))
+    raise SystemExit(_run(source_class, argv, ends=True))
 
 
-def _launch(source_class: type[Source], argv: Sequence[str] | None, *, ends: bool) -> int:
-    environment = _TapEnvironment(closed=open_missing())
-    usage: UsageError | None = None
-    arguments = Namespace(command=None, debug=False)
-    try:
-        arguments = parse_arguments(source_class, argv)
-    except UsageError as error:
-        usage = error
-        environment.say(error.usage)
-    except SystemExit:  # --help and --version were answered
-        return _answered()
-    try:
-        environment.open(log_level(debug=False))
-        if ends:
-            environment.close_at_exit()
-        code = _TapCommand(source_class, arguments, environment).run(usage)
-    finally:
-        environment.stop.uninstall()
-        if not ends:
-            environment.close(restore=True)
-    if ends:
-        environment.end(code)
-    return code
+def _run(source_class: type[Source], argv: Sequence[str] | None, *, ends: bool) -> int:
+    return run_command(
+        source_class,
+        argv,
+        ends=ends,
+        parse=parse_arguments,
+        environment_class=_TapEnvironment,
+        command_class=_TapCommand,
+    )
 
 
 # --- the command line -----------------------------------------------------------------------------------------
@@ -87,7 +73,7 @@ def parse_arguments(source_class: type[Source], argv: Sequence[str] | None) -> N
     :raises UsageError: for an unknown flag, or a missing one.
     :raises SystemExit: after ``--help`` or ``--version`` were answered.
     """
-    parser = _Parser(
+    parser = Parser(
         prog=f"tap-{source_class.name}",
         allow_abbrev=False,
         description="A Singer tap. Without --catalog it reads all streams.",
@@ -166,7 +152,7 @@ class _TapEnvironment(Environment):
             self.wire.close()
 
 
-class _TapCommand(_Command):
+class _TapCommand(Command):
     """One run of the tap."""
 
     _arguments: Namespace
@@ -198,7 +184,7 @@ class _TapCommand(_Command):
         bookmarks = _bookmarks(arguments.state, streams)
         run = self._run_of_streams = TapRun(self._tap_wire, selection, bookmarks)
         catalog = ConfiguredCatalog(tuple(selected.configured for selected in selection.streams))
-        messages = _generator(source.read(catalog, bookmarks.states()))
+        messages = as_generator(source.read(catalog, bookmarks.states()))
         assert isinstance(messages, GeneratorType)
         try:
             self._relay(messages)
@@ -231,7 +217,7 @@ def _understood(path: str, what: str, read: Callable[[Any], _T]) -> _T:
 
     :raises ConfigError: naming the file and what is wrong in it.
     """
-    value = _json(_text(path, what), path, what)
+    value = json_of(text_of(path, what), path, what)
     try:
         return read(value)
     except ConfigError as error:
@@ -240,7 +226,7 @@ def _understood(path: str, what: str, read: Callable[[Any], _T]) -> _T:
 
 def _bookmarks(path: str | None, streams: list[StreamDescriptor]) -> Bookmarks:
     """Where the last run ended; without a file, or with an empty one, at the beginning."""
-    if path is None or not _text(path, "state").strip():
+    if path is None or not text_of(path, "state").strip():
         return Bookmarks(None, streams)
     return _understood(path, "state", lambda value: Bookmarks(value, streams))
 

@@ -27,7 +27,9 @@ class UsageError(ConfigError):
         self.usage = usage
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Raises a wrong command line as UsageError, where argparse would print and exit."""
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"Command line: {message}.", self.format_usage())
 
@@ -69,10 +71,10 @@ def parse_arguments(source_class: type[Source], argv: Sequence[str] | None) -> a
     :raises UsageError: an unknown command or flag, or a missing one.
     :raises SystemExit: after ``--help`` or ``--version`` were answered.
     """
-    parser = _Parser(prog=f"source-{source_class.name}", allow_abbrev=False, description="An Airbyte source.")
+    parser = Parser(prog=f"source-{source_class.name}", allow_abbrev=False, description="An Airbyte source.")
     parser.add_argument("--version", action=_Version, nargs=0, const=source_class, help="say the version")
     parser.add_argument("--debug", action="store_true", help="log more")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, text in _COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text.capitalize() + ".", allow_abbrev=False)
         # a default here would undo a --debug in front of the command
@@ -93,7 +95,7 @@ def read_config(path: str) -> dict[str, Any]:
 
     :raises ConfigError: naming the file, when it can't be read or holds no JSON object.
     """
-    value = _json(_text(path, "config"), path, "config")
+    value = json_of(text_of(path, "config"), path, "config")
     if not isinstance(value, dict):
         raise ConfigError(f"The config file {path} must hold a JSON object, not {_kind(value)}.")
     return value
@@ -104,7 +106,7 @@ def read_catalog(path: str) -> ConfiguredCatalog:
 
     :raises ConfigError: naming the file and what is wrong in it.
     """
-    value = _json(_text(path, "catalog"), path, "catalog")
+    value = json_of(text_of(path, "catalog"), path, "catalog")
     try:
         return ConfiguredCatalog.from_json(value)
     except ConfigError as error:
@@ -117,10 +119,10 @@ def read_state(path: str | None) -> list[State]:
     :param path: None or an empty file: none.
     :raises ConfigError: naming the file and what is wrong in it.
     """
-    text = _text(path, "state") if path else ""
+    text = text_of(path, "state") if path else ""
     if not path or not text.strip():
         return []
-    value = _json(text, path, "state")
+    value = json_of(text, path, "state")
     try:
         return states_from_json(value)
     except ConfigError as error:
@@ -183,7 +185,8 @@ def _check_stream_state(entry: Any, where: str) -> None:
         raise ConfigError(f"{where}, stream {name!r}: `stream_state` must be an object, not {_kind(blob)}.")
 
 
-def _text(path: str, what: str) -> str:
+def text_of(path: str, what: str) -> str:
+    """A file's text; raises ConfigError naming the file, and ``what`` it is."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
@@ -194,7 +197,8 @@ def _text(path: str, what: str) -> str:
         raise ConfigError(f"The {what} file {path} can't be read: {reason}.") from None
 
 
-def _json(text: str, path: str, what: str) -> Any:
+def json_of(text: str, path: str, what: str) -> Any:
+    """A file's content as JSON; raises ConfigError naming the file, and ``what`` it is."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:  # its message says where, and never quotes the text
