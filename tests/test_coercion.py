@@ -248,6 +248,9 @@ def _containers(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
     return st.one_of(
         st.dictionaries(NAMES, inner, min_size=1).map(lambda parts: {"type": "object", "properties": parts}),
         inner.map(lambda part: {"type": "array", "items": part}),
+        st.tuples(inner, inner).map(
+            lambda parts: {"type": ["array", "object"], "items": parts[0], "properties": {"a": parts[1]}}
+        ),
         inner.map(lambda part: {"type": "object", "additionalProperties": part}),
         st.sampled_from([["integer", "string"], ["boolean", "object"], ["array", "number"]]).map(
             lambda kinds: {"type": kinds}

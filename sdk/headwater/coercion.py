@@ -178,19 +178,25 @@ def _tell_of(found: Lost, path: str, made: list[Change]) -> Any:
 
 def _any_of(node: Node, path: str) -> _Coerce:
     """Of several kinds: the first one that loses nothing; a text, which anything has, comes last."""
-    ready = _ready(node)
+    ready = frozenset[type]().union(*(_CLASSES[kind] for kind in node.kinds))
     conversions = [CONVERSIONS[kind] for kind in KINDS if kind in node.kinds]
+    inside: dict[type, _Coerce] = {}
+    if node.properties or node.values is not None:
+        inside[dict] = _object(node, path)
+    if node.items is not None:
+        inside[list] = _array(node, path)
 
-    def convert(value: Any) -> Any:
-        if value.__class__ in ready:
-            return value
-        for conversion in conversions:
-            found = conversion(value)
-            if found.__class__ is not Lost:
-                return found
-        return lost()
+    def coerce(value: Any, made: list[Change]) -> Any:
+        found = value
+        if value.__class__ not in ready:
+            each = (conversion(value) for conversion in conversions)
+            found = next((one for one in each if one.__class__ is not Lost), None)
+            if found is None:
+                return _tell_of(lost(), path, made)
+        look_into = inside.get(found.__class__)
+        return found if look_into is None else look_into(found, made)
 
-    return _leaf(convert, path)
+    return coerce
 
 
 def _object(node: Node, path: str) -> _Coerce:

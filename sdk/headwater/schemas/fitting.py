@@ -73,31 +73,32 @@ def _type(node: Node) -> Any:
     """The type of what fits; null apart."""
     if not node.kinds:
         return msgspec.Raw
-    if node.properties:
-        names = {f"f{place}": name for place, name in enumerate(node.properties)}
-        fields = [
-            (f"f{place}", _type(part) | None, None) for place, part in enumerate(node.properties.values()) if part.kinds
-        ]
-        return msgspec.defstruct("Object", fields, rename={name: names[name] for name, _, _ in fields}, gc=False)
-    if node.values is not None and node.values.kinds:
-        return dict[str, _type(node.values) | None]  # type: ignore[misc]
-    if node.items is not None and node.items.kinds:
-        return list[_type(node.items) | None]  # type: ignore[misc]
     found: Any = None
     for kind in sorted(node.kinds):
-        one = _kind(kind, several=len(node.kinds) > 1)
+        one = _kind(kind, node)
         found = one if found is None else found | one
     return found
 
 
-def _kind(kind: str, *, several: bool) -> Any:
+def _kind(kind: str, node: Node) -> Any:
     if kind == "object":
-        return _OBJECT
+        return _object(node)
     if kind == "array":
-        return list[msgspec.Raw]
-    if kind == "number" and several:  # a whole number is then not built as a float
+        items = node.items
+        return list[_type(items) | None] if items is not None and items.kinds else list[msgspec.Raw]  # type: ignore[misc]
+    if kind == "number" and not node.kind:  # beside others; a whole number is then not built as a float
         return int | float
     return _SCALARS[kind]
+
+
+def _object(node: Node) -> Any:
+    if node.values is not None and node.values.kinds:
+        return dict[str, _type(node.values) | None]  # type: ignore[misc]
+    declared = [(f"f{place}", name, part) for place, (name, part) in enumerate(node.properties.items()) if part.kinds]
+    if not declared:
+        return _OBJECT
+    fields = [(field, _type(part) | None, None) for field, _, part in declared]
+    return msgspec.defstruct("Object", fields, rename={field: name for field, name, _ in declared}, gc=False)
 
 
 def _texts(node: Node) -> list[tuple[Text, _Getter]]:
@@ -109,9 +110,16 @@ def _texts(node: Node) -> list[tuple[Text, _Getter]]:
         found += [(text, _of_field(attrgetter(f"f{place}"), inner)) for text, inner in _texts(part)]
     if node.values is not None:
         found += [(text, _of_many(dict.values, inner)) for text, inner in _texts(node.values)]
+    if not node.kind:  # beside other kinds, which have no fields
+        found = [(text, _only(dict if node.values is not None else msgspec.Struct, inner)) for text, inner in found]
     if node.items is not None:
-        found += [(text, _of_many(iter, inner)) for text, inner in _texts(node.items)]
+        inside = [(text, _of_many(iter, inner)) for text, inner in _texts(node.items)]
+        found += inside if node.kind else [(text, _only(list, inner)) for text, inner in inside]
     return found
+
+
+def _only(kind: type, inner: _Getter) -> _Getter:
+    return lambda values: inner([value for value in values if isinstance(value, kind)])
 
 
 def _of_field(take: Callable[[Any], Any], inner: _Getter) -> _Getter:

@@ -70,10 +70,11 @@ class Inferred:
         elif kind == "object":
             self._observe_fields(value)
         elif kind == "array":
-            if self._items is None:
-                self._items = Inferred({} if "array" in self._before else None)
-            for item in value:
-                self._items.observe(item)
+            if self._items is None and "array" not in self._before:  # which says nothing of its items
+                self._items = Inferred()
+            if self._items is not None:
+                for item in value:
+                    self._items.observe(item)
 
     def _observe_text(self, value: str) -> None:
         if self._texts is None:

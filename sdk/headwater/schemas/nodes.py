@@ -34,9 +34,9 @@ class Node:
     :ivar kinds: which of :data:`KINDS` it may be; empty: anything.
     :ivar nullable: whether it may be null.
     :ivar text: what a string holds, where ``string`` is the only kind.
-    :ivar properties: an object's fields, where ``object`` is the only kind and they are declared.
+    :ivar properties: an object's fields, where they are declared.
     :ivar values: of an object with any names, the schema of their values.
-    :ivar items: an array's, where ``array`` is the only kind.
+    :ivar items: an array's.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -77,15 +77,13 @@ def _node(schema: Any) -> Node:
     node = Node(kinds, nullable)
     if node.kind == "string":
         return replace(node, text=_text(schema))
-    if node.kind == "object":
-        properties = schema.get("properties")
+    if "object" in kinds:
+        properties, values = schema.get("properties"), schema.get("additionalProperties")
         if isinstance(properties, Mapping) and properties:
-            return replace(node, properties={str(name): _node(part) for name, part in properties.items()})
-        values = schema.get("additionalProperties")
-        return replace(node, values=_node(values)) if isinstance(values, Mapping) and values else node
-    if node.kind == "array":
-        return replace(node, items=_items(schema))
-    return node
+            node = replace(node, properties={str(name): _node(part) for name, part in properties.items()})
+        elif isinstance(values, Mapping) and values:
+            node = replace(node, values=_node(values))
+    return replace(node, items=_items(schema)) if "array" in kinds else node
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
