@@ -158,7 +158,7 @@ class TestMisfits:
 
     def test_what_coercion_leaves(self) -> None:
         records = [{"id": "1", "at": 0}, {"id": "x"}, {"id": 1.5, "new": 1}]
-        lines = [str(misfit) for misfit in misfits(records, self.SCHEMA, coerced=True)[0]]
+        lines = [str(misfit) for misfit in misfits(records, self.SCHEMA, Coercion(self.SCHEMA))[0]]
         assert lines == [
             "id: can't be coerced whole, a part would be lost (1 record, first: 3)",
             "id: can't be coerced, it would become null (1 record, first: 2)",
@@ -194,7 +194,7 @@ class TestAnything:
         schema = inferred(records).schema
         jsonschema.Draft7Validator.check_schema(schema)
         assert not losses(records, schema)
-        assert misfits(records, schema, coerced=True)[0] == []
+        assert misfits(records, schema, Coercion(schema))[0] == []
 
     @THOROUGHLY
     @given(RECORDS, RECORDS)

@@ -10,11 +10,15 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headwater.errors import ConfigError
+from headwater.errors import ConfigError, SkipSlice
+
+if TYPE_CHECKING:
+    from headwater.stream import Stream
 
 _FITS, _MISFITS = 0, 1
 
@@ -68,12 +72,14 @@ def _infer(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from headwater.coercion import Coercion
     from headwater.schemas.misfits import misfits
 
     if not options.schema and not options.source:
         raise ConfigError("schema check: say which --schema, or which --source and --stream.")
     schema, coerce = _schema(options)
-    found, count = misfits(islice(_records(options), options.limit), schema, coerced=options.coerce or coerce)
+    coercion = Coercion(schema) if options.coerce or coerce else None
+    found, count = misfits(islice(_records(options), options.limit), schema, coercion)
     if not count:
         return _none()
     shown = [misfit for misfit in found if not (misfit.undeclared and options.allow_undeclared)]
@@ -99,23 +105,34 @@ def _schema(options: argparse.Namespace) -> tuple[Mapping[str, Any], bool]:
 
 
 def _records(options: argparse.Namespace) -> Iterator[Any]:
-    from headwater.schemas import records
+    from headwater.schemas.records import of_lines
 
     if options.source:
         if options.file:
             raise ConfigError("schema: records come from a FILE or from --source, not from both.")
-        yield from records.of_stream(_stream(options))
+        yield from _records_of(_stream(options))
     elif options.file in (None, "-"):
-        yield from records.of_lines(sys.stdin.buffer, "stdin", options.stream)
+        yield from of_lines(sys.stdin.buffer, "stdin", options.stream)
     else:
         try:
             with open(options.file, "rb") as file:
-                yield from records.of_lines(file, options.file, options.stream)
+                yield from of_lines(file, options.file, options.stream)
         except OSError as error:
             raise ConfigError(f"{options.file} can't be read: {error.strerror}.") from error
 
 
-def _stream(options: argparse.Namespace) -> Any:
+def _records_of(stream: Stream) -> Iterator[Any]:
+    """As its source has them, before any coercion."""
+    from headwater.schemas.conversions import decode_exactly
+    from headwater.stream import Slice
+
+    for partition in stream.partitions():
+        with suppress(SkipSlice):
+            for page in stream.pages(Slice(partition, start=stream.start())):
+                yield from map(decode_exactly, page.data)
+
+
+def _stream(options: argparse.Namespace) -> Stream:
     """The stream of ``--source``, made once."""
     if "opened" not in options:
         from headwater import registry
@@ -128,7 +145,8 @@ def _stream(options: argparse.Namespace) -> Any:
         if options.stream not in streams:
             raise ConfigError(f"{options.source} has no stream {options.stream!r}; it has {', '.join(streams)}.")
         options.opened = streams[options.stream]
-    return options.opened
+    found: Stream = options.opened
+    return found
 
 
 def _load(path: str) -> Mapping[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headwater.coercion import Coercion
+from headwater.protocol.messages import Change
 from headwater.protocol.values import NULLED, TRUNCATED, encode
 from headwater.schemas.conversions import decode_exactly
 from headwater.schemas.nodes import Node, Text, kind_of, node_of
@@ -19,6 +19,9 @@ _TEXTS: dict[Text, str] = {
     "time": "a time with a time zone",
     "local time": "a time without a time zone",
 }
+
+
+Coerce = Callable[[Sequence[bytes]], tuple[Sequence[Any], Mapping[int, Sequence[Change]]]]
 
 
 @dataclass
@@ -43,13 +46,14 @@ class Misfit:
         return f"{self.field or 'the record'}: {self.what} ({count}, first: {self.first})"
 
 
-def misfits(records: Iterable[Any], schema: Mapping[str, Any], *, coerced: bool = False) -> tuple[list[Misfit], int]:
+def misfits(
+    records: Iterable[Any], schema: Mapping[str, Any], coercion: Coerce | None = None
+) -> tuple[list[Misfit], int]:
     """Every disagreement once, sorted by field, and how many records there were.
 
-    :param coerced: only what is left of them when the records are coerced, and what that loses.
+    :param coercion: brings the records to the schema first; then what it loses, and what is left.
     """
     node = node_of({"type": "object", **schema})
-    coercion = Coercion(schema) if coerced else None
     found: dict[tuple[str, str], Misfit] = {}
     number = 0
     for number, given in enumerate(records, 1):

@@ -1,17 +1,13 @@
-"""Records to look at: of JSON lines, of a connector's output, of a stream."""
+"""Records to look at: of JSON lines, and of a connector's output."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from headwater.errors import ConfigError, SkipSlice
+from headwater.errors import ConfigError
 from headwater.schemas.conversions import decode_exactly
-
-if TYPE_CHECKING:
-    from headwater.stream import Stream
 
 log = logging.getLogger("headwater")
 
@@ -57,17 +53,6 @@ def of_lines(lines: Iterable[bytes], where: str, stream: str | None = None) -> I
             yield record
         elif stream is None:
             raise ConfigError(f"{where} has records of several streams ({seen}, {name}): choose one with --stream.")
-
-
-def of_stream(stream: Stream) -> Iterator[Mapping[str, Any]]:
-    """A stream's records as its source has them, before any coercion."""
-    from headwater.stream import Slice
-
-    for partition in stream.partitions():
-        with suppress(SkipSlice):
-            for page in stream.pages(Slice(partition, start=stream.start())):
-                for record in page.data:
-                    yield decode_exactly(record)
 
 
 def _is_message(value: Mapping[str, Any]) -> bool:
