@@ -7,7 +7,11 @@ seconds, and neither requests nor any optional extra is imported before it is us
 from headwater.config import Config, Setting
 from headwater.cursor import Cursor
 from headwater.errors import ConfigError, HeadwaterError, SkipSlice, SourceError, TransientError
-from headwater.http.auth import ApiKey, Auth, Basic, Bearer, OAuth2, RotatingTokens
+from headwater.http.auth import ApiKey, Auth, Basic, Bearer
+from headwater.http.auth_jwt import Jwt, JwtBearer
+from headwater.http.auth_oauth import ConfigTokens, JwtGrant, OAuth2
+from headwater.http.auth_session import SessionLogin
+from headwater.http.auth_tokens import RotatingTokens
 from headwater.http.paginate import (
     Keyset,
     LinkHeader,
@@ -37,10 +41,14 @@ __all__ = [
     "Bearer",
     "Config",
     "ConfigError",
+    "ConfigTokens",
     "Cursor",
     "HeadwaterError",
     "HttpSource",
     "HttpStream",
+    "Jwt",
+    "JwtBearer",
+    "JwtGrant",
     "Keyset",
     "LinkHeader",
     "NextUrl",
@@ -54,6 +62,7 @@ __all__ = [
     "RotatingTokens",
     "SchemaFile",
     "Secret",
+    "SessionLogin",
     "Setting",
     "SinglePage",
     "SkipSlice",

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from headwater import ConfigError, OAuth2, Secret
+from headwater.http.auth_oauth import Tokens
 from headwater.testing import Upstream, read
 from headwater.testing.upstream import Answer, Received
 
@@ -56,7 +57,11 @@ def test_a_refresh_token_of_one_use_is_told_before_the_new_token_is_used(api: Up
     for number in (1, 2):
         api.on("/token", method="POST", json={"access_token": f"t{number}", "refresh_token": f"r{number}"})
     api.on("/items", body=accepts("t2"))
-    auth = oauth(api, refresh_token="r0", rotated=lambda token: told.append((token, len(api.asked("/items")))))
+
+    def keep(tokens: Tokens) -> None:
+        told.append((str(tokens.refresh_token), len(api.asked("/items"))))
+
+    auth = oauth(api, refresh_token="r0", rotated=keep)
     read(Api(api.url, auth=auth)).ok()
     assert told == [("r1", 0), ("r2", 1)]
     assert [request.form["refresh_token"] for request in api.asked("/token")] == ["r0", "r1"]
@@ -165,19 +170,20 @@ def test_threads_share_one_token(api: Upstream) -> None:
 
 
 def test_requests_refused_with_one_token_all_wait_for_its_renewal(api: Upstream) -> None:
-    def refused(token: str) -> requests.Response:
+    def refused(auth: OAuth2, token: str) -> requests.Response:
         response = requests.Response()
         response.status_code = 401
-        response.request = requests.Request("GET", api.url, headers={"Authorization": f"Bearer {token}"}).prepare()
+        response.request = auth(requests.Request("GET", api.url).prepare())
+        assert response.request.headers["Authorization"] == f"Bearer {token}"
         return response
 
     api.on("/token", method="POST", body=lambda request: {"access_token": f"t{len(api.requests)}"})
     auth = oauth(api)
-    auth(requests.Request("GET", api.url).prepare())
-    assert auth.recover(refused("t1")) and auth.recover(refused("t1"))
-    assert auth(requests.Request("GET", api.url).prepare()).headers["Authorization"] == "Bearer t2"
-    assert auth.recover(refused("t1"))  # a late answer: there is a newer one
-    assert not auth.recover(refused("t2"))
+    first, second, late = (refused(auth, "t1") for _ in range(3))
+    assert auth.recover(first) and auth.recover(second)
+    renewed = refused(auth, "t2")
+    assert auth.recover(late)  # there is a newer one
+    assert not auth.recover(renewed)
     assert len(api.requests) == 2
 
 

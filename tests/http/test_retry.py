@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater import RateLimit, RetryPolicy, TransientError
-from headwater.http.source import retry_after
+from headwater.http.limits import retry_after
 
 chances = st.floats(0, 1, exclude_max=True)
 

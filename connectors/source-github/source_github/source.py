@@ -24,7 +24,7 @@ from headwater import (
     TransientError,
 )
 from headwater.http.decode import place
-from headwater.http.source import retry_after
+from headwater.http.limits import retry_after
 from source_github import streams
 from source_github.config import GithubConfig, OAuthCredentials, migrated
 

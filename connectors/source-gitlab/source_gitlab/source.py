@@ -14,6 +14,7 @@ from headwater import (
     Auth,
     Bearer,
     ConfigError,
+    ConfigTokens,
     HttpSource,
     LinkHeader,
     OAuth2,
@@ -23,8 +24,7 @@ from headwater import (
     TransientError,
 )
 from headwater.http.decode import place
-from headwater.http.source import retry_after
-from headwater.protocol.messages import Control
+from headwater.http.limits import retry_after
 from source_gitlab.config import GitlabConfig, OAuthCredentials
 from source_gitlab.streams import ALL, Descendants, Found, GitlabStream, GroupProjects, OwnGroups
 
@@ -77,8 +77,7 @@ class GitlabSource(HttpSource):
             f"{self.root}/oauth/token",
             client_id=credentials.client_id,
             client_secret=credentials.client_secret,
-            refresh_token=credentials.refresh_token,
-            rotated=lambda token: self.emit(Control({"credentials": {"refresh_token": token}})),
+            tokens=ConfigTokens(self),
         )
 
     def raise_for_status(self, response: Response) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import jsonschema
@@ -132,3 +133,22 @@ def test_a_rotated_refresh_token_is_told_before_a_record_comes() -> None:
         with pytest.raises(ConfigError, match="credentials"):
             source(api, credentials=OAUTH).check()
         read(source(api, credentials={**OAUTH, "refresh_token": "refresh-1"}), "issues").ok()
+
+
+def test_an_access_token_that_holds_spends_no_refresh_token() -> None:
+    with GitlabApi({"acme/api": Project(5)}, tokens={"held": "api"}) as api:
+        soon = (datetime.now(timezone.utc) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        held = {**OAUTH, "access_token": "held", "token_expiry_date": soon}
+        source(api, credentials=held).check()
+        result = read(source(api, credentials=held), "issues").ok()
+        assert api.refresh_token == "refresh-0"
+        assert not [message for message in result.messages if isinstance(message, Control)]
+
+
+def test_the_new_tokens_serve_the_next_run() -> None:
+    with GitlabApi({"acme/api": Project(5)}, tokens={"unused": "api"}) as api:
+        result = read(source(api, credentials=OAUTH), "issues").ok()
+        (told,) = [message for message in result.messages if isinstance(message, Control)]
+        credentials = {**OAUTH, **told.config["credentials"]}
+        read(source(api, credentials=credentials), "issues").ok()
+        assert api.refresh_token == "refresh-1" and credentials["token_expiry_date"] > "2024-01-02"

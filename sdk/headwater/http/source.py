@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import email.utils
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.http.auth import Auth
 from headwater.http.decode import place
+from headwater.http.limits import retry_after
 from headwater.http.paginate import Paginator, SinglePage
 from headwater.http.ratelimit import RateLimit
 from headwater.http.request import Request
@@ -151,31 +149,6 @@ class HttpSource(Source):
                 self.emit(StreamStatus(stream, Status.RUNNING, rate_limited=True, quota_reset=reset))
 
         return self.transport.send(request, read, waiting)
-
-
-def retry_after(response: Response) -> float | None:
-    """Seconds of a ``Retry-After`` header, which holds seconds or a date (RFC 9110, 10.2.3); None without, and
-    where it holds anything else. A date is compared with the server's own clock, where it tells it."""
-    value = response.headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(value):
-        return float(value)
-    then = _moment(value)
-    if then is None:
-        return None
-    now = _moment(response.headers.get("Date", ""))
-    return max(0.0, then - (time.time() if now is None else now))
-
-
-_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]*)?", re.ASCII)
-
-
-def _moment(text: str) -> float | None:
-    """The epoch second of an HTTP date."""
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
 
 
 def excerpt(response: Response) -> str:
