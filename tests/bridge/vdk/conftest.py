@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -42,6 +43,8 @@ def job(tmp_path: Path) -> Step:
         directory = tmp_path / name
         directory.mkdir(exist_ok=True)
         (directory / "step.py").write_text(textwrap.dedent(step))
+        # bytecode of an older step of the same length and second would be taken for this one's
+        shutil.rmtree(directory / "__pycache__", ignore_errors=True)
         for file, text in files.items():
             (directory / file.replace("_", ".")).write_text(textwrap.dedent(text))
         return directory
