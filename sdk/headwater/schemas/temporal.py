@@ -197,12 +197,9 @@ def local_time(value: Any) -> str | Lost:
 
 
 CONVERSIONS: dict[Text, Callable[[Any], str | Lost]] = {
-    "date-time": date_time,
-    "local date-time": local_date_time,
-    "date": plain_date,
-    "time": zoned_time,
-    "local time": local_time,
-}
+    "date-time": date_time, "local date-time": local_date_time, "date": plain_date,
+    "time": zoned_time, "local time": local_time,
+}  # fmt: skip
 
 
 def _told(value: Any, text: str, moment: _Moment) -> str | Lost:
