@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -23,6 +22,7 @@ from headwater.errors import DestinationError, SourceError
 from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import Change, Records, State, Status, StreamDescriptor, StreamStatus
 from tests.bridge.fakes import Scripted, global_state, records, state, status
+from tests.other_user import as_nobody, folder_of_nobody
 
 
 def stream(
@@ -479,12 +479,17 @@ def test_what_is_no_database_and_no_folder(db: Path) -> None:
         land(db.parent, stream(), {"id": 1})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_a_read_only_file(db: Path) -> None:
-    land(db, stream(), {"id": 1})
-    db.chmod(0o400)
-    with pytest.raises(DestinationError, match=r"readonly|read-only"):
-        land(db, stream(), {"id": 1})
+def test_a_read_only_file() -> None:
+    with folder_of_nobody() as folder:
+        db = folder / "x.db"
+
+        def work() -> None:
+            land(db, stream(), {"id": 1})
+            db.chmod(0o400)
+            with pytest.raises(DestinationError, match=r"readonly|read-only"):
+                land(db, stream(), {"id": 1})
+
+        assert as_nobody(work) == ""
 
 
 JSON_VALUES = st.recursive(
