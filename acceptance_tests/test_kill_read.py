@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.github_api import TOKEN, GithubApi, Repo
 
 from acceptance_tests.process import Connector
+from tests.github_api import TOKEN, GithubApi, Repo
 
 TRIALS = 30
 STREAMS = {

@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from tests.github_api import TOKEN, GithubApi, Repo
 
 pytest.importorskip("vdk.plugin.data_sources", reason="needs the extra: pip install headwater[vdk]")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headwater.testing import Upstream
 
+from headwater.testing import Upstream
 from tests.github_api import TOKEN, GithubApi, Repo
 
 ROOT = Path(__file__).parents[1]

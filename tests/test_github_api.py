@@ -59,9 +59,7 @@ def test_pages_and_links(api: GithubApi) -> None:
     first = get(api, f"{ALPHA}/issues?state=all&per_page=100")
     number = api.repos["octo/alpha"].repository_id
     assert first.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert first.links["next"]["url"].startswith(
-        f"{api.url}/repositories/{number}/issues?state=all&per_page=100"
-    )
+    assert first.links["next"]["url"].startswith(f"{api.url}/repositories/{number}/issues?state=all&per_page=100")
     assert set(first.links) == {"next", "last"}
     last = get(api, first.links["last"]["url"])
     assert len(last.json()) == 50 and set(last.links) == {"prev", "first"}
@@ -114,9 +112,7 @@ def test_filters_and_orders(api: GithubApi) -> None:
     assert runs["total_count"] > len(runs["workflow_runs"]) - 1
     assert all(run["created_at"] >= "2023-01-01" for run in runs["workflow_runs"])
     develop = read_all(api, f"{ALPHA}/commits?sha=develop&per_page=100")
-    assert (
-        develop == api.truth("commits", "octo/alpha", branch="develop") != api.truth("commits", "octo/alpha")
-    )
+    assert develop == api.truth("commits", "octo/alpha", branch="develop") != api.truth("commits", "octo/alpha")
     until = develop[5]["commit"]["committer"]["date"]
     assert get(api, f"{ALPHA}/commits?sha=develop&until={until}").json()[0]["sha"] == develop[5]["sha"]
     star = {"Accept": "application/vnd.github.star+json"}
@@ -163,9 +159,7 @@ def test_credentials_quota_and_etag() -> None:
         first = get(api, ALPHA, "a")
         assert (first.headers["X-RateLimit-Remaining"], first.headers["X-RateLimit-Used"]) == ("1", "2")
         again = get(api, ALPHA, "a", headers={"If-None-Match": first.headers["ETag"]})
-        assert (
-            again.status_code == 304 and again.headers["X-RateLimit-Remaining"] == "1" and not again.content
-        )
+        assert again.status_code == 304 and again.headers["X-RateLimit-Remaining"] == "1" and not again.content
         api.repos["octo/alpha"].add_stargazer()
         assert get(api, ALPHA, "a", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
         spent = get(api, ALPHA, "a")
@@ -205,9 +199,7 @@ def test_faults() -> None:
         assert limited.status_code == 429 and limited.headers["Retry-After"] == "7"
         assert "secondary rate limit" in limited.json()["message"]
         api.fault("redirect", path, location="http://127.0.0.1:9", status=302)
-        assert (
-            get(api, path, allow_redirects=False).headers["Location"].startswith("http://127.0.0.1:9/repos/")
-        )
+        assert get(api, path, allow_redirects=False).headers["Location"].startswith("http://127.0.0.1:9/repos/")
         api.fault("slow", path, delay=0.2)
         started = time.monotonic()
         assert get(api, path).status_code == 200 and time.monotonic() - started > 0.2
@@ -233,9 +225,7 @@ def test_changes_while_serving() -> None:
             before = len(api.truth(stream, "octo/alpha"))
             repo.grow(stream, 2)
             assert len(api.truth(stream, "octo/alpha")) == before + 2
-        changed = requests.post(
-            f"{api.url}/_control/touch", json={"repo": "octo/alpha", "count": 3}, timeout=5
-        ).json()
+        changed = requests.post(f"{api.url}/_control/touch", json={"repo": "octo/alpha", "count": 3}, timeout=5).json()
         assert len(changed["changed"]) == 3
         stats = requests.get(f"{api.url}/_control/stats", timeout=5).json()
         assert stats["requests"] == 1 and stats["repos"]["octo/alpha"]["issues"] == 232

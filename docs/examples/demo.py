@@ -78,7 +78,7 @@ def stand_in(rounds: int) -> Iterator[tuple[str, str, list[str]]]:
     """The stand-in as it is after so many rounds of changes: its URL, a token and its repositories."""
     recorded = Path(os.environ.get("HEADWATER_GITHUB_DATA", ROOT.parent / "shared" / "data" / "github"))
     command = [sys.executable, "-m", "tests.github_api", "--port", "0", "--repos", "2", "--size", "300"]
-    token = "demo-token"  # noqa: S105 - of the stand-in
+    token = "demo-token"
     command += ["--seed", "7", "--token", token]
     names = ["octo/alpha", "octo/beta"]
     if recorded.is_dir():
@@ -103,8 +103,8 @@ def stand_in(rounds: int) -> Iterator[tuple[str, str, list[str]]]:
 def control(url: str, verb: str, body: dict[str, object] | None = None) -> dict[str, object]:
     """One call of the stand-in's control routes."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{url}/_control/{verb}", data=data)  # noqa: S310 - on this machine
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    request = urllib.request.Request(f"{url}/_control/{verb}", data=data)
+    with urllib.request.urlopen(request, timeout=30) as answer:
         found: dict[str, object] = json.loads(answer.read() or b"{}")
         return found
 
@@ -120,7 +120,7 @@ def tables(database: Path) -> dict[str, tuple[int, str]]:
         )
         return {
             name: connection.execute(
-                f"SELECT count(*), coalesce(max(_airbyte_extracted_at), '') FROM \"{name}\""  # noqa: S608
+                f"SELECT count(*), coalesce(max(_airbyte_extracted_at), '') FROM \"{name}\""
             ).fetchone()
             for (name,) in names.fetchall()
         }
@@ -135,7 +135,7 @@ def show(database: Path, before: dict[str, tuple[int, str]]) -> None:
         for name, (rows, _) in after.items():
             had, last = before.get(name, (0, ""))
             read = connection.execute(
-                f'SELECT count(*) FROM "{name}" WHERE _airbyte_extracted_at > ?',  # noqa: S608
+                f'SELECT count(*) FROM "{name}" WHERE _airbyte_extracted_at > ?',
                 (last,),
             ).fetchone()[0]
             print(f"  {name:<20}{rows:>8}{rows - had:>8}{read if had else rows:>8}")

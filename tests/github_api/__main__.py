@@ -33,13 +33,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--gzip", action="store_true", help="compress for readers that accept it")
     parser.add_argument("--max-concurrency", type=int, help="more requests at once meet the secondary limit")
     parser.add_argument("--cursor-after", type=int, help="issue pages above this one need a cursor")
-    parser.add_argument(
-        "--drift", type=int, default=0, metavar="N", help="touch issues after every N requests"
-    )
+    parser.add_argument("--drift", type=int, default=0, metavar="N", help="touch issues after every N requests")
     parser.add_argument("--drift-items", type=int, default=1, metavar="K", help="how many issues that is")
-    parser.add_argument(
-        "--unreliable", type=float, default=0.0, metavar="P", help="chance of a 502 a request"
-    )
+    parser.add_argument("--unreliable", type=float, default=0.0, metavar="P", help="chance of a 502 a request")
     return parser.parse_args(argv)
 
 
@@ -51,10 +47,7 @@ def name_of(n: int) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Serves until SIGINT or SIGTERM; the first line of the output is the base URL."""
     given = arguments(argv)
-    repos = {
-        f"{given.owner}/{name_of(n)}": Repo(given.size, owner_type=given.owner_type)
-        for n in range(given.repos)
-    }
+    repos = {f"{given.owner}/{name_of(n)}": Repo(given.size, owner_type=given.owner_type) for n in range(given.repos)}
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

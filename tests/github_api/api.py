@@ -145,9 +145,7 @@ class GithubApi:
                 quota.window, quota.reset_at = reset_in, time.time() + reset_in
             return quota
 
-    def handle(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[Answer, Fault | None]:
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[Answer, Fault | None]:
         """Answers one request; what is left of a fault (a reset, a short body) is for the server to do."""
         split = urlsplit(target)
         raw_path = unquote(split.path)

@@ -72,9 +72,7 @@ class RepoChanges(RepoStore):
         with self.lock:
             url = self.issues[number]["url"]
             gone = [self.issues.pop(number), self.pulls.pop(number, {})]
-            gone += [
-                self.comments.pop(i) for i, item in list(self.comments.items()) if item["issue_url"] == url
-            ]
+            gone += [self.comments.pop(i) for i, item in list(self.comments.items()) if item["issue_url"] == url]
             gone += self.reviews.pop(number, [])
             self.changed(*gone)
 
@@ -175,9 +173,7 @@ class RepoChanges(RepoStore):
         """Opens a milestone and gives its number."""
         with self.lock:
             number, now = max([0, *self.milestones]) + 1, self.clock.tick()
-            self.milestones[number] = items.milestone(
-                self.full_name, number, self._author(number), "open", now, now
-            )
+            self.milestones[number] = items.milestone(self.full_name, number, self._author(number), "open", now, now)
             return number
 
     def add_collaborator(self, login: str | None = None) -> str:
@@ -193,9 +189,7 @@ class RepoChanges(RepoStore):
         with self.lock:
             number = max(self.pulls) if number is None else number
             n, now = sum(map(len, self.reviews.values())) + 1, self.clock.tick()
-            item = items.review(
-                self.full_name, n, self.pulls[number], self._author(n), state, "New review", now
-            )
+            item = items.review(self.full_name, n, self.pulls[number], self._author(n), state, "New review", now)
             self.reviews.setdefault(number, []).append(item)
             self._mirror(number, updated_at=now)
             return int(item["id"])

@@ -55,9 +55,7 @@ class Fault:
 
     def hits(self, request: Request) -> bool:
         """Whether this request is to go wrong; counts it when it fits."""
-        asked = request.path + (
-            "?" + "&".join(f"{k}={v}" for k, v in request.query.items()) if request.query else ""
-        )
+        asked = request.path + ("?" + "&".join(f"{k}={v}" for k, v in request.query.items()) if request.query else "")
         if not (fnmatch.fnmatchcase(request.path, self.path) or fnmatch.fnmatchcase(asked, self.path)):
             return False
         if self.token is not None and self.token != request.token:

@@ -76,9 +76,7 @@ class Pager:
     page_size_cap: int = 100
     cursor_after: int | None = None
 
-    def cut(
-        self, listing: Listing, request: Request, link_path: str
-    ) -> tuple[Sequence[Json], dict[str, str]] | Answer:
+    def cut(self, listing: Listing, request: Request, link_path: str) -> tuple[Sequence[Json], dict[str, str]] | Answer:
         """The items of the page asked for and its Link header, or the 422 of a page that is too far."""
         size = min(whole(request.query.get("per_page"), 30), self.page_size_cap)
         page, total = whole(request.query.get("page"), 1), len(listing.items)

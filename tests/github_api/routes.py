@@ -129,9 +129,7 @@ class Routes:
                 text,
                 "https://docs.github.com/articles/authenticating-to-a-github-organization-with-saml-single-sign-on/",
             )
-            made.headers["X-GitHub-SSO"] = (
-                "required; url=https://github.com/orgs/octo/sso?authorization_request=AAAA"
-            )
+            made.headers["X-GitHub-SSO"] = "required; url=https://github.com/orgs/octo/sso?authorization_request=AAAA"
             return made
         return error(status, "Not Found" if status == 404 else "Server Error")
 
@@ -147,9 +145,7 @@ class Routes:
             path = f"/repositories/{repo.repository_id}/{rest}"
             if rest == "stargazers" and not STAR.search(request.headers.get("accept", "")):
                 found = Listing([star["user"] for star in found.items])
-            return self._page(
-                found, request, path, [repo], "workflow_runs" if rest == "actions/runs" else None
-            )
+            return self._page(found, request, path, [repo], "workflow_runs" if rest == "actions/runs" else None)
         return error(404, "Not Found")
 
     def _page(
