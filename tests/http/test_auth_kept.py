@@ -25,7 +25,9 @@ PAST = "2024-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(
-    "expires", [SOON, SOON.replace("T", " "), datetime.now() + timedelta(days=1), None, "", "soon"]
+    "expires",
+    [SOON, SOON.replace("T", " "), datetime.now() + timedelta(days=1), None, "", "soon"],
+    ids=["text", "text with a space", "datetime", "none", "empty", "nonsense"],  # the same for each worker
 )
 def test_a_token_that_still_holds_is_used(api: Upstream, expires: Any) -> None:
     api.on("/items", body=accepts("held"))
@@ -34,7 +36,9 @@ def test_a_token_that_still_holds_is_used(api: Upstream, expires: Any) -> None:
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize("expires", [PAST, datetime.now(timezone.utc), "2024-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "expires", [PAST, datetime.now(timezone.utc), "2024-01-01T00:00:00"], ids=["text", "datetime", "naive"]
+)
 def test_a_token_whose_time_is_over_is_not_tried(api: Upstream, expires: Any) -> None:
     api.on("/token", method="POST", json={"access_token": "t1"})
     api.on("/items", body=accepts("t1"))
