@@ -12,6 +12,7 @@ from headwater.http.auth_jwt import Jwt, JwtBearer
 from headwater.http.auth_oauth import ConfigTokens, JwtGrant, OAuth2
 from headwater.http.auth_session import SessionLogin
 from headwater.http.auth_tokens import RotatingTokens
+from headwater.http.faults import Fault
 from headwater.http.paginate import (
     Keyset,
     LinkHeader,
@@ -43,6 +44,7 @@ __all__ = [
     "ConfigError",
     "ConfigTokens",
     "Cursor",
+    "Fault",
     "HeadwaterError",
     "HttpSource",
     "HttpStream",

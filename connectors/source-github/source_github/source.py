@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,17 +13,15 @@ from urllib.parse import urlsplit
 from headwater import (
     Auth,
     ConfigError,
+    Fault,
     HttpSource,
     LinkHeader,
     RetryPolicy,
     RotatingTokens,
-    SkipSlice,
     Slice,
     Stream,
     TransientError,
 )
-from headwater.http.decode import place
-from headwater.http.limits import retry_after
 from source_github import streams
 from source_github.config import GithubConfig, OAuthCredentials, migrated
 
@@ -54,6 +51,23 @@ class GithubSource(HttpSource):
     }
     paginator = LinkHeader()
     retry = RetryPolicy(longest_wait=5 * 3600.0)  # max_waiting_time is the limit, see raise_for_status
+    faults = (
+        # 60 seconds are what GitHub advises where it names no time; its quotas come as 403 too
+        Fault("wait", "GitHub's quota is used up", status=(403, 429), limited=True, seconds=60.0),
+        Fault("wait", "GitHub's quota is used up", status=(403, 429), text="rate limit", seconds=60.0),
+        Fault("wait", "GitHub's quota is used up", status=429, seconds=60.0),
+        Fault("skip", "the repository is empty", status=409, text="empty"),
+        Fault("skip", "this is turned off for the repository", status=410),
+        Fault("skip", "this is turned off for the repository", text=r'"message":[^}]*disabled'),
+        Fault("skip", "GitHub has blocked the repository", status=451),
+        Fault("skip", "only who may push to the repository can see this", status=403, path="/collaborators$"),
+        Fault(
+            "config_error",
+            "not found. The repository does not exist, or the token can't see it: check `repositories` and the "
+            "token's access",
+            status=404,
+        ),
+    )
 
     @classmethod
     def from_config(cls, value: Any) -> Self:
@@ -71,7 +85,7 @@ class GithubSource(HttpSource):
         return url
 
     def auth(self) -> Auth:
-        """The configured tokens, in turn."""
+        """The configured tokens."""
         credentials = self.config.credentials
         secret = (
             credentials.access_token if isinstance(credentials, OAuthCredentials) else credentials.personal_access_token
@@ -79,35 +93,20 @@ class GithubSource(HttpSource):
         tokens = [token.strip() for token in secret.reveal().split(",") if token.strip()]
         if not tokens:
             raise ConfigError("config: setting `credentials` holds no token.")
-        return RotatingTokens(tokens, quota=_quota, scheme="token")
+        return RotatingTokens(tokens, scheme="token")
 
     def raise_for_status(self, response: Response) -> None:
-        """GitHub's own meanings: quotas (which come as 403 too), empty repositories, features turned off."""
-        status = response.status_code
-        if status < 400:
-            return
-        said = _message(response)
-        if status in (403, 429) and (wait := _wait(response, said)) is not None:
-            if wait > self.config.max_waiting_time * 60:
+        """As :attr:`faults` say, but for a quota that comes back later than the config allows to wait."""
+        try:
+            super().raise_for_status(response)
+        except TransientError as error:
+            if error.rate_limited and (error.retry_after or 0.0) > self.config.max_waiting_time * 60:
+                minutes = (error.retry_after or 0.0) / 60
                 raise TransientError(
-                    f"GitHub's quota comes back in {wait / 60:.0f} minutes, later than max_waiting_time allows.",
+                    f"GitHub's quota comes back in {minutes:.0f} minutes, later than max_waiting_time allows.",
                     retry_after=float("inf"),
-                )
-            raise TransientError("GitHub's quota is used up.", rate_limited=True, retry_after=wait)
-        if status == 409 and "empty" in said.lower():
-            raise SkipSlice(f"{place(response)}: the repository is empty.")
-        if status == 410 or "disabled" in said.lower():
-            raise SkipSlice(f"{place(response)}: this is turned off for the repository ({said or status}).")
-        if status == 451:
-            raise SkipSlice(f"{place(response)}: GitHub has blocked the repository (451).")
-        if status == 403 and urlsplit(str(response.url)).path.endswith("/collaborators"):
-            raise SkipSlice(f"{place(response)}: only who may push to the repository can see this.")
-        if status == 404:
-            raise ConfigError(
-                f"{place(response)}: not found (404). The repository does not exist, or the token can't see it: "
-                "check `repositories` and the token's access."
-            )
-        super().raise_for_status(response)
+                ) from error
+            raise
 
     def streams(self) -> Iterable[Stream]:
         """All streams, in the order of their names in Airbyte's source."""
@@ -161,35 +160,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _quota(response: Response) -> tuple[int, float] | None:
-    """Requests left, and the epoch second of the reset (GitHub: "Rate limits for the REST API")."""
-    try:
-        return (
-            int(response.headers["x-ratelimit-remaining"]),
-            float(response.headers["x-ratelimit-reset"]),
-        )
-    except (KeyError, ValueError):
-        return None
-
-
-def _wait(response: Response, said: str) -> float | None:
-    """Seconds until GitHub wants to be asked again; None where the answer is not about a limit."""
-    asked = retry_after(response)
-    if asked is not None:
-        return asked
-    quota = _quota(response)
-    if quota is not None and quota[0] <= 0:
-        return max(1.0, quota[1] - time.time())
-    if response.status_code == 429 or "rate limit" in said.lower():
-        return 60.0  # what GitHub advises where it names no time
-    return None
-
-
-def _message(response: Response) -> str:
-    try:
-        body = response.json()
-    except ValueError:
-        return ""
-    return str(body.get("message", "")) if isinstance(body, dict) else ""

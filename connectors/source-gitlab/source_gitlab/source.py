@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,16 +14,15 @@ from headwater import (
     Bearer,
     ConfigError,
     ConfigTokens,
+    Fault,
     HttpSource,
     LinkHeader,
     OAuth2,
     SkipSlice,
     Slice,
     Stream,
-    TransientError,
 )
 from headwater.http.decode import place
-from headwater.http.limits import retry_after
 from source_gitlab.config import GitlabConfig, OAuthCredentials
 from source_gitlab.streams import ALL, Descendants, Found, GitlabStream, GroupProjects, OwnGroups
 
@@ -51,6 +49,15 @@ class GitlabSource(HttpSource):
     documentation_url = "https://docs.gitlab.com/api/rest/"
     config: GitlabConfig
     paginator = LinkHeader()
+    faults = (
+        Fault("config_error", "the token needs the scope read_api", status=(401, 403), text="insufficient_scope"),
+        Fault(
+            "config_error",
+            "not found. It does not exist, or the token can't see it: check `groups_list`, `projects_list` and the "
+            "token's access",
+            status=404,
+        ),
+    )
 
     @cached_property
     def root(self) -> str:
@@ -81,22 +88,10 @@ class GitlabSource(HttpSource):
         )
 
     def raise_for_status(self, response: Response) -> None:
-        """GitLab's own meanings: limits, tokens without a scope, features that a project does not have."""
+        """As :attr:`faults` say, but for features that a project does not have."""
         status = response.status_code
-        if status == 429:
-            wait = retry_after(response)
-            if wait is None and (reset := response.headers.get("RateLimit-Reset", "")).isdigit():
-                wait = max(1.0, float(reset) - time.time())  # an epoch second
-            raise TransientError("GitLab's rate limit is used up.", rate_limited=True, retry_after=wait)
-        if status in (401, 403) and b"insufficient_scope" in response.content:
-            raise ConfigError(f"{place(response)}: the token needs the scope read_api ({status}).")
         if status in (403, 404) and (reason := self._absent(str(response.url))):
             raise SkipSlice(f"{place(response)}: {reason} ({status}).")
-        if status == 404:
-            raise ConfigError(
-                f"{place(response)}: not found (404). It does not exist, or the token can't see it: "
-                "check `groups_list`, `projects_list` and the token's access."
-            )
         super().raise_for_status(response)
 
     def _absent(self, url: str) -> str | None:

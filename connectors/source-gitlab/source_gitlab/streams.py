@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from headwater import ConfigError, Cursor, HttpStream, Keyset, LinkHeader, Record, Request, SchemaFile, Slice
-from headwater.http.decode import decode_json
 
 if TYPE_CHECKING:
     from requests import Response
@@ -72,16 +71,18 @@ class Groups(GitlabStream):
     name = "groups"
     path = "groups/{id}"
     params: Mapping[str, Any] = {}
+    records = "."
 
     def found(self) -> Mapping[Any, Found | ConfigError]:
         """The groups."""
         return self.source.groups
 
     def parse(self, response: Response, slice: Slice) -> Iterator[Record]:
-        """The one group; of its projects, who they are."""
-        group = decode_json(response)
-        projects = group.get("projects") or ()
-        yield {**group, "projects": [{name: p.get(name) for name in ("id", "path_with_namespace")} for p in projects]}
+        """Of a group's projects, who they are."""
+        for group in super().parse(response, slice):
+            projects = group.get("projects") or ()
+            short = [{name: project.get(name) for name in ("id", "path_with_namespace")} for project in projects]
+            yield {**group, "projects": short}
 
 
 class Projects(GitlabStream):
@@ -90,10 +91,7 @@ class Projects(GitlabStream):
     name = "projects"
     path = "projects/{id}"
     params: Mapping[str, Any] = {"statistics": 1}
-
-    def parse(self, response: Response, slice: Slice) -> Iterator[Record]:
-        """The one project."""
-        yield decode_json(response)
+    records = "."
 
 
 class Issues(ShapedStream):

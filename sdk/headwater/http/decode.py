@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headwater.cursor import Cursor
-from headwater.errors import SourceError, TransientError
+from headwater.errors import SourceError
+from headwater.http.session import Trouble
 from headwater.projection import at_path, value_at
 from headwater.stream import Page, Record
 
@@ -61,7 +62,8 @@ class HttpPage:
 class RawRecords:
     """Cuts the records out of a body.
 
-    :param path: where their list is: names joined by dots; empty: the body is the list.
+    :param path: where their list is: names joined by dots; empty: the body is the list; with a dot at its end,
+        one object is there, which is the record.
     :param cursor: the field whose value is decoded besides; None: none.
     """
 
@@ -69,8 +71,10 @@ class RawRecords:
         names = [name for name in path.split(".") if name]
         field = cursor.split(".") if cursor is not None else ()
         self._depth, self._field_depth = len(names), len(field)
-        self._records = _decoder(list[msgspec.Raw], names)
-        self._cursors = _decoder(list[at_path(_SCALAR, field)], names)  # type: ignore[misc]
+        self._is_one = path.endswith(".")
+        of = at_path(_SCALAR, field)
+        self._records = _one_decoder(names) if self._is_one else _decoder(list[msgspec.Raw], names)
+        self._cursors = _decoder(of if self._is_one else list[of], names)  # type: ignore[valid-type]
 
     def page(self, body: bytes) -> Page:
         """The page in a body.
@@ -85,11 +89,17 @@ class RawRecords:
         data = value_at(self._records.decode(body), self._depth)
         if data is None:  # missing or null, which is not the same as empty
             raise msgspec.DecodeError("no list of records")
+        if self._is_one:
+            data = [data]
+            if not _are_objects(data):
+                raise msgspec.DecodeError("no object")
         if not self._field_depth:
             if not _are_objects(data):
                 raise msgspec.DecodeError("no list of objects")
             return Page(data)
         objects = value_at(self._cursors.decode(body), self._depth)
+        if self._is_one:
+            objects = [objects]
         if self._field_depth == 1:
             return Page(data, [item.value for item in objects])
         return Page(data, [value_at(item, self._field_depth) for item in objects])
@@ -100,7 +110,7 @@ class RawRecords:
             data = value_at(self._records.decode(body), self._depth)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return None if data is None else len(data)
+        return None if data is None else 1 if self._is_one else len(data)
 
 
 @lru_cache(maxsize=1024)
@@ -111,6 +121,14 @@ def raw_records(path: str, cursor: str | None) -> RawRecords:
 
 def _decoder(kind: Any, names: Sequence[str]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(at_path(kind, names))
+
+
+def _one_decoder(names: Sequence[str]) -> msgspec.json.Decoder[Any]:
+    """Of one object, which must be there: msgspec takes no Raw that may be missing."""
+    kind: Any = msgspec.Raw
+    for name in reversed(names):
+        kind = msgspec.defstruct("At", [("value", kind)], rename={"value": name}, gc=False)
+    return msgspec.json.Decoder(kind)
 
 
 def _are_objects(data: Sequence[msgspec.Raw]) -> bool:
@@ -146,6 +164,10 @@ def records_of(response: Response, path: str) -> Iterator[Record]:
         body, where = body[name], f"{where}.{name}"
     if body is None and path:
         return
+    if path.endswith("."):
+        if not isinstance(body, dict):
+            raise SourceError(f"An object was due in {where} of {place(response)}; {_kind_of(body)}.")
+        body = [body]
     if not isinstance(body, list):
         raise SourceError(f"A list was due in {where} of {place(response)}; {_kind_of(body)}.")
     for record in body:
@@ -194,7 +216,7 @@ def decode_json(response: Response) -> Any:
         raise SourceError(f"The answer of {place(response)} is nested too deeply to be read.") from None
     kind = response.headers.get("Content-Type", "no content type").split(";")[0]
     what = "is empty" if not body else f"is not JSON ({kind}, {len(body)} bytes)"
-    raise TransientError(f"The answer of {place(response)} {what}.", internal=f"It begins: {body[:200]!r}")
+    raise Trouble(f"The answer of {place(response)} {what}.", "not json", f"It begins: {body[:200]!r}")
 
 
 def _text(response: Response) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headwater.cursor import is_ascending, is_before
-from headwater.http.request import Request, joined
+from headwater.http.request import Request, at_host_of, joined
 
 if TYPE_CHECKING:
     from requests import Response
@@ -59,13 +59,19 @@ class SinglePage:
 
 @dataclass(frozen=True)
 class LinkHeader:
-    """The next page is the ``Link`` header's ``rel="next"`` (RFC 8288)."""
+    """The next page is the ``Link`` header's ``rel="next"`` (RFC 8288).
+
+    :ivar same_host: the pages stay at the first one's scheme, host and port: for a server that gives links under
+        a name of its own, as one behind a proxy may, where credentials would not follow.
+    """
+
+    same_host: bool = False
 
     def requests(self, first: Request) -> Requests:
         """Follow the header until there is none."""
         page = yield first
         while url := _next_link(page.response.headers.get("Link")):
-            page = yield first.to(joined(str(page.response.url), url))
+            page = yield _followed(first, page, url, same_host=self.same_host)
 
 
 @dataclass(frozen=True)
@@ -73,15 +79,17 @@ class NextUrl:
     """The next page is a URL in the body, whole or relative to the page's own.
 
     :ivar path: where in the body, names joined by dots (``paging.next``).
+    :ivar same_host: as of :class:`LinkHeader`.
     """
 
     path: str = "next"
+    same_host: bool = False
 
     def requests(self, first: Request) -> Requests:
         """Follow the URL until it is null, empty or absent."""
         page = yield first
         while url := _at(page.json(), self.path):
-            page = yield first.to(joined(str(page.response.url), str(url)))
+            page = yield _followed(first, page, str(url), same_host=self.same_host)
 
 
 @dataclass(frozen=True)
@@ -229,6 +237,13 @@ def _next_link(header: str | None) -> str | None:
             if name.lower() == "rel" and "next" in (quoted or bare).lower().split():
                 return str(target)
     return None
+
+
+def _followed(first: Request, page: Answer, url: str, *, same_host: bool) -> Request:
+    """The request for a URL that a page gives as the next."""
+    here = str(page.response.url)
+    there = joined(here, url)
+    return first.to(at_host_of(here, there) if same_host else there)
 
 
 def _sized(request: Request, param: str, size: int) -> Request:

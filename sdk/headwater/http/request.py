@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import msgspec
 
@@ -94,6 +94,18 @@ def joined(base: str, target: str) -> str:
         return urljoin(base, target)
     except ValueError:
         raise SourceError(f"{shown(base)}: the server names a next URL that is none.") from None
+
+
+def at_host_of(base: str, url: str) -> str:
+    """A URL's path and query at another's scheme, host and port.
+
+    :raises SourceError: when it is none.
+    """
+    try:
+        ours, parts = urlsplit(base), urlsplit(url)
+    except ValueError:
+        raise SourceError(f"{shown(base)}: the server names a next URL that is none.") from None
+    return urlunsplit((ours.scheme, ours.netloc, parts.path, parts.query, ""))
 
 
 def shown(url: str) -> str:

@@ -16,6 +16,8 @@ class RetryPolicy:
     :ivar attempts: tries of one request in all, waits for a rate limit not counted.
     :ivar first_delay: seconds before the second try; doubled with each further one.
     :ivar longest_delay: no wait between two tries is longer, unless the server asked for it.
+    :ivar longest_total: seconds; a request that has failed for so long is not tried again, waits for rate
+        limits not counted.
     :ivar jitter: the share of a delay that is left to chance, so that many clients don't come back at once.
     :ivar longest_wait: seconds; a server that asks for a longer wait makes the request fail. GitHub's
         quotas come back within the hour.
@@ -28,6 +30,7 @@ class RetryPolicy:
     jitter: float = 0.5
     longest_wait: float = 3700.0
     rate_limit_waits: int = 10
+    longest_total: float = 7200.0
 
     def delay(
         self,
@@ -35,11 +38,13 @@ class RetryPolicy:
         failures: int,
         waits: int = 0,
         chance: Callable[[], float] = random.random,
+        spent: float = 0.0,
     ) -> float | None:
         """Seconds to wait before the next try; None: give up.
 
         :param failures: how often the request has failed, this time included, rate limits apart.
         :param waits: how often it was rate limited, this time included.
+        :param spent: seconds since the first try, waits for rate limits not counted.
         """
         if error.retry_after is not None and not error.retry_after <= self.longest_wait:  # nor for a NaN
             return None
@@ -53,10 +58,10 @@ class RetryPolicy:
             tries = failures
         longest = min(self.longest_delay, self.first_delay * 2.0 ** min(tries - 1, 30))
         own = longest * (1 - self.jitter * chance())
-        if error.retry_after is None:
-            return own
         # never before the server's time, and later each time where that turns out to be too early
-        return max(error.retry_after + chance() * min(1.0, self.first_delay), own)
+        asked = error.retry_after
+        delay = own if asked is None else max(asked + chance() * min(1.0, self.first_delay), own)
+        return None if not error.rate_limited and spent + delay > self.longest_total else delay
 
     def impatient(self) -> RetryPolicy:
         """The same for ``check``, where somebody is waiting: few tries, and no wait for a quota."""

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from headwater.errors import ConfigError, SourceError
+from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.http.request import shown
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
+
+
+Kind = Literal["time-out", "no connection", "closed", "cut", "tls", "not json"]
+
+
+class Trouble(TransientError):
+    """A request without a whole answer: tried again, unless a source's faults know better.
+
+    :ivar kind: what went wrong; None: something else.
+    """
+
+    def __init__(self, message: str, kind: Kind | None, internal: str | None = None) -> None:
+        super().__init__(message, internal=internal)
+        self.kind = kind
 
 
 def open_session() -> Session:
@@ -98,8 +112,8 @@ def _without_query(record: logging.LogRecord) -> bool:
     return True
 
 
-def reason(error: BaseException) -> str:
-    """What went wrong on the way, without the URL, whose query may hold a secret."""
+def reason(error: BaseException) -> tuple[str, Kind | None]:
+    """What went wrong on the way, without the URL, whose query may hold a secret; and of what kind it is."""
     name = type(error).__name__
     inner: object = error
     while isinstance(inner, BaseException) and type(inner).__name__ not in _REASONS:
@@ -107,20 +121,20 @@ def reason(error: BaseException) -> str:
         inner = causes[-1] if causes else None
     if inner is not None:
         name = type(inner).__name__
-    return _REASONS.get(name, f"the connection failed ({name})")
+    return _REASONS.get(name, (f"the connection failed ({name})", None))
 
 
-_REASONS = {
-    "ReadTimeout": "no answer in time (read time-out)",
-    "ReadTimeoutError": "no answer in time (read time-out)",
-    "ConnectTimeout": "no connection in time",
-    "ConnectTimeoutError": "no connection in time",
-    "NewConnectionError": "no connection (refused or unreachable)",
-    "NameResolutionError": "the host's name can't be resolved",
-    "IncompleteRead": "the answer was cut off",
-    "RemoteDisconnected": "the connection was closed in the middle",
-    "ConnectionResetError": "the connection was closed in the middle",
-    "BrokenPipeError": "the connection was closed in the middle",
-    "DecodeError": "the answer can't be decompressed",
-    "SSLError": "no trusted TLS connection (certificate or protocol)",
+_REASONS: dict[str, tuple[str, Kind | None]] = {
+    "ReadTimeout": ("no answer in time (read time-out)", "time-out"),
+    "ReadTimeoutError": ("no answer in time (read time-out)", "time-out"),
+    "ConnectTimeout": ("no connection in time", "time-out"),
+    "ConnectTimeoutError": ("no connection in time", "time-out"),
+    "NewConnectionError": ("no connection (refused or unreachable)", "no connection"),
+    "NameResolutionError": ("the host's name can't be resolved", "no connection"),
+    "IncompleteRead": ("the answer was cut off", "cut"),
+    "RemoteDisconnected": ("the connection was closed in the middle", "closed"),
+    "ConnectionResetError": ("the connection was closed in the middle", "closed"),
+    "BrokenPipeError": ("the connection was closed in the middle", "closed"),
+    "DecodeError": ("the answer can't be decompressed", "cut"),
+    "SSLError": ("no trusted TLS connection (certificate or protocol)", "tls"),
 }

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.http.auth import Auth
 from headwater.http.decode import place
-from headwater.http.limits import retry_after
+from headwater.http.faults import Fault, fault_of, trouble_of
+from headwater.http.limits import quota, retry_after, wait_asked
 from headwater.http.paginate import Paginator, SinglePage
 from headwater.http.ratelimit import RateLimit
 from headwater.http.request import Request
@@ -45,10 +46,12 @@ class HttpSource(Source):
             def streams(self):
                 return [Orders(self)]
 
-    Six names to override, besides :meth:`streams` and :meth:`check`:
+    Methods to override, besides :meth:`streams` and :meth:`check`: :meth:`base_url`, :meth:`auth` and, rarely,
+    :meth:`raise_for_status`. Facts:
 
     :cvar headers: sent with every request to the API's own host.
     :cvar paginator: how pages follow each other, for every stream that does not say otherwise.
+    :cvar faults: what an answer that is no good means in this API: rules, of which the first that fits counts.
     :cvar retry: how often and how long a failing request is tried again.
     :cvar rate_limit: a budget of requests for all streams together; None: none.
     :cvar timeout: seconds without a byte after which a request has failed.
@@ -56,6 +59,7 @@ class HttpSource(Source):
 
     headers: Mapping[str, str] = {}
     paginator: Paginator = SinglePage()
+    faults: tuple[Fault, ...] = ()
     retry: RetryPolicy = RetryPolicy()
     rate_limit: RateLimit | None = None
     timeout: float = 60.0
@@ -74,9 +78,13 @@ class HttpSource(Source):
         a redirect.
 
         May raise ConfigError (the user must act), TransientError (try again, after ``retry_after`` seconds
-        if it is given), SkipSlice (there is nothing to read) or SourceError. The default knows the statuses
-        of RFC 9110; a child deals with its API's own first and then calls ``super()``.
+        if it is given), SkipSlice (there is nothing to read) or SourceError. The default asks :attr:`faults` and
+        then knows the statuses of RFC 9110, and the headers that tell of limits; a child, for what takes more
+        than a rule, deals with its own first and then calls ``super()``.
         """
+        found = fault_of(self.faults, response) if self.faults else None
+        if found is not None:
+            raise found
         status = response.status_code
         if status < 400:
             return
@@ -87,9 +95,9 @@ class HttpSource(Source):
             raise ConfigError(f"{where}: not allowed (403). The credentials lack a permission.")
         if status in (404, 410):
             raise ConfigError(f"{where}: not found ({status}). Check the names in the config, and the access.")
-        if status == 429:
-            raise TransientError(f"{where}: too many requests (429).", rate_limited=True,
-                                 retry_after=retry_after(response))  # fmt: skip
+        if status == 429 or (status == 503 and quota(response).left == 0):
+            said = f"{where}: too many requests ({status})."
+            raise TransientError(said, rate_limited=True, retry_after=wait_asked(response))
         if status in (408, 425) or status >= 500:
             raise TransientError(f"{where}: the server failed ({status}).", retry_after=retry_after(response))
         raise SourceError(f"{where}: the request was refused ({status}).", internal=excerpt(response))
@@ -111,6 +119,7 @@ class HttpSource(Source):
                     retry=self.retry,
                     rate_limit=self.rate_limit,
                     judge=self._judge,
+                    trouble=lambda error: trouble_of(self.faults, error),
                     timeout=self.timeout,
                 )
             made: Transport = self.__dict__["_transport"]

@@ -27,6 +27,9 @@ log = logging.getLogger("headwater")
 # Three equal full pages in a row are a server that does not honour the page it is asked for.
 _EQUAL_PAGES = 3
 
+# An API that filters what it has paged may give some empty pages before a full one; so many never end.
+_EMPTY_PAGES = 1000
+
 
 class HttpStream(Stream):
     """One resource of an HTTP API.
@@ -42,7 +45,8 @@ class HttpStream(Stream):
     :cvar path: below the source's base URL. ``{name}`` is a value of the slice's partition, ``{parent[name]}``
         a field of the parent's record; both are quoted.
     :cvar params: the query of the first request.
-    :cvar records: where the list of records is in the body: names joined by dots; empty: the body is the list.
+    :cvar records: where the list of records is in the body: names joined by dots; empty: the body is the list. With
+        a dot at its end, one object is there, which is the record: ``"data."``; ``"."``: the body is the record.
     :cvar paginator: None: the source's.
     :cvar parent: a stream whose every record gives requests of this one; it may have a parent itself. Slices,
         and their state, are the parent's: this stream is read for the parent's records that are new since the
@@ -130,7 +134,7 @@ class HttpStream(Stream):
         request: Request | None = next(requests, None)
         asked: set[int] = set()
         last: Sequence[Any] = ()
-        equal = 1
+        equal, empty = 1, 0
         while request is not None:
             if request.identity in asked:
                 raise SourceError(
@@ -146,6 +150,13 @@ class HttpStream(Stream):
                 raise SourceError(
                     f"Stream {self.name}: the server gave the same page {equal} times. It seems not to honour "
                     "the page that it is asked for; another paginator is needed.",
+                    stream=self.name,
+                )
+            empty = 0 if data or len(page) else empty + 1  # what parse() left out, the server gave
+            if empty >= _EMPTY_PAGES:
+                raise SourceError(
+                    f"Stream {self.name}: the server gave {empty} pages without a record, each with a next page. "
+                    "It seems to have no last one.",
                     stream=self.name,
                 )
             last = data

@@ -14,7 +14,7 @@ from headwater.http.auth import Auth
 from headwater.http.ratelimit import RateLimit
 from headwater.http.request import Request, joined, origin, shown
 from headwater.http.retry import RetryPolicy
-from headwater.http.session import anonymous, open_session, reason, redirected, send_once
+from headwater.http.session import Trouble, anonymous, open_session, reason, redirected, send_once
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -33,6 +33,7 @@ class Transport:
     :param base: the API's base URL; credentials and headers go to its origin alone.
     :param auth: puts the credentials on a request.
     :param judge: raises what an answer's status means; ConfigError, TransientError, SkipSlice, SourceError.
+    :param trouble: what a request without a whole answer is; another kind of error is not tried again.
     :param timeout: seconds without a byte after which a request has failed.
     """
 
@@ -45,6 +46,7 @@ class Transport:
         retry: RetryPolicy,
         rate_limit: RateLimit | None,
         judge: Callable[[Response], None],
+        trouble: Callable[[TransientError], HeadwaterError],
         timeout: float,
     ) -> None:
         self.base = base
@@ -55,6 +57,7 @@ class Transport:
         self._headers = headers
         self._rate_limit = rate_limit
         self._judge = judge
+        self._trouble = trouble
         self._timeout = (min(_CONNECT_SECONDS, timeout), timeout)
         self._session: Session | None = None
         self._common: dict[str, str | bytes] = {}  # headers to any host
@@ -87,6 +90,7 @@ class Transport:
         :raises TransientError: the last one, when the policy gave up.
         """
         failures = waits = recoveries = 0
+        began, waited = time.monotonic(), 0.0  # in waits for rate limits
         while True:
             try:
                 response, own = self._exchange(request)
@@ -99,12 +103,15 @@ class Transport:
                 with _plain_errors(response):
                     self._judge(response)
                     return read(response)
-            except TransientError as error:
+            except TransientError as found:
+                error = self._trouble(found)
+                if not isinstance(error, TransientError):
+                    raise error from found
                 if error.rate_limited:
                     waits += 1
                 else:
                     failures += 1
-                delay = self.retry.delay(error, failures, waits)
+                delay = self.retry.delay(error, failures, waits, spent=time.monotonic() - began - waited)
                 if delay is None:
                     tried = f" Given up after {failures + waits} tries." if failures + waits > 1 else ""
                     raise TransientError(
@@ -115,8 +122,10 @@ class Transport:
                     ) from error
                 level = logging.INFO if error.rate_limited else logging.WARNING
                 log.log(level, "%s Trying again in %.1f s.", error.message, delay)
-                if error.rate_limited and waiting is not None:
-                    waiting(delay)
+                if error.rate_limited:
+                    waited += delay
+                    if waiting is not None:
+                        waiting(delay)
                 self._sleep(delay)
 
     def _sleep(self, seconds: float) -> None:
@@ -198,7 +207,8 @@ class Transport:
             return SourceError(f"{method} {shown(url)}: a header has a name or value that can't be sent.")
         if isinstance(error, requests.exceptions.InvalidJSONError):
             return SourceError(f"{method} {shown(url)}: the request's own body is no JSON (NaN in it?).")
-        return TransientError(f"{method} {shown(url)}: {reason(error)}.")
+        said, what = reason(error)
+        return Trouble(f"{method} {shown(url)}: {said}.", what)
 
     def _settings_for(self, session: Session, url: str) -> dict[str, Any]:
         """Proxies and certificates from the environment: looked up once a host, as it costs a third of a
@@ -229,9 +239,9 @@ def _plain_errors(response: Response) -> Iterator[None]:
     try:
         yield
     except requests.exceptions.JSONDecodeError:
-        raise TransientError(
-            f"{response.request.method} {shown(str(response.url))}: the answer is not JSON.",
-            internal=f"It begins: {response.content[:200]!r}",
+        where = f"{response.request.method} {shown(str(response.url))}"
+        raise Trouble(
+            f"{where}: the answer is not JSON.", "not json", f"It begins: {response.content[:200]!r}"
         ) from None
     except requests.RequestException as error:
         raise SourceError(
