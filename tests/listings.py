@@ -57,8 +57,10 @@ class Listings(Source):
         bounded: bool = True,
         fails_after: int = 10**9,
         failure: Exception | None = None,
+        concurrency: int = 1,
     ) -> None:
         super().__init__(Config())
+        self.concurrency = concurrency
         self.parts, self.order, self.size, self.bounded = parts, order, size, bounded
         self.pages_until_failure = fails_after
         self.failure = failure or SourceError("broken")

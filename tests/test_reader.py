@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headwater import ConfigError, Cursor, SkipSlice, SourceError, Stream
@@ -19,6 +19,12 @@ from tests.listings import Listing, Listings, Order, Rows, counts, ids, states
 # --- the property ----------------------------------------------------------------------------------------------
 
 values = st.one_of(st.integers(0, 12), st.none())
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All threads at once, however quick the source is."""
+    monkeypatch.setattr("headwater.pool._PATIENCE", 0.0)
 
 
 @st.composite
@@ -45,7 +51,7 @@ def truth(parts: Mapping[str, Rows]) -> set[int]:
     return {number for rows in parts.values() for number, _ in rows}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     old=listings(),
     added=listings(first=1000, least=8),
@@ -54,6 +60,7 @@ def truth(parts: Mapping[str, Rows]) -> set[int]:
     bounded=st.booleans(),
     fails_after=st.integers(0, 12),
     failure=st.sampled_from([SourceError("x"), ConfigError("x"), SkipSlice("x"), KeyError("x")]),
+    concurrency=st.sampled_from([1, 2, 4]),
 )
 def test_going_on_from_any_state_loses_nothing(
     old: dict[str, list[tuple[int, Any]]],
@@ -63,15 +70,19 @@ def test_going_on_from_any_state_loses_nothing(
     bounded: bool,
     fails_after: int,
     failure: Exception,
+    concurrency: int,
 ) -> None:
     before = arranged(old, order)
     both = arranged({name: [*rows, *added.get(name, ())] for name, rows in old.items()}, order)
-    first = read(Listings(before, order=order, size=size, bounded=bounded)).ok()
+    first = read(Listings(before, order=order, size=size, bounded=bounded, concurrency=concurrency)).ok()
     assert set(ids(first.messages)) == truth(before)
     second = read(
-        Listings(both, order=order, size=size, bounded=bounded, fails_after=fails_after, failure=failure),
+        Listings(
+            both, order=order, size=size, bounded=bounded, fails_after=fails_after, failure=failure,
+            concurrency=concurrency,
+        ),
         state=first,
-    )
+    )  # fmt: skip
     skipped = isinstance(failure, SkipSlice)
     assert counts(first.messages) == len(first.records["rows"])
     # between two states a longer prefix only has more records
@@ -83,7 +94,7 @@ def test_going_on_from_any_state_loses_nothing(
         assert truth(both) <= {*ids(first.messages), *ids(prefix), *ids(third.messages)} or skipped
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     parts=listings(),
     size=st.integers(1, 4),

@@ -13,8 +13,7 @@ from headwater.cursor import is_before
 from headwater.errors import ConfigError
 from headwater.protocol.messages import StreamDescriptor
 from headwater.protocol.values import encode
-from headwater.source import _stream_states
-from headwater.state import NO_CURSOR, StreamState
+from headwater.state import NO_CURSOR, StreamState, stream_states
 
 names = st.sampled_from(["repository", "org", "x"])
 scalar = st.text(max_size=5) | st.integers(0, 99)
@@ -132,7 +131,7 @@ class TestStreamStates:
     def states(self, *raw: Any) -> dict[StreamDescriptor, Any]:
         from headwater.process.arguments import states_from_json
 
-        return dict(_stream_states(states_from_json(list(raw))))
+        return dict(stream_states(states_from_json(list(raw))))
 
     def test_by_name_and_namespace(self) -> None:
         entries = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import typing
 from abc import ABC, abstractmethod
 from collections import deque
@@ -13,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from headwater.config import Config
 from headwater.discovery import discovered
-from headwater.errors import ConfigError, HeadwaterError, IncompleteError, SkipSlice, SourceError, Stopped
+from headwater.errors import ConfigError, IncompleteError, SkipSlice, SourceError, Stopped
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import (
-    ErrorTrace,
     Message,
     Spec,
     State,
@@ -25,10 +23,14 @@ from headwater.protocol.messages import (
     StreamStatus,
 )
 from headwater.reader import StreamReader
+from headwater.state import stream_states
 from headwater.stream import Slice, Stream
+from headwater.traces import exited, trace_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from headwater.pool import Pool, Reading
 
 log = logging.getLogger("headwater")
 
@@ -49,16 +51,21 @@ class Source(ABC):
 
     :cvar name: by which users know it (``github``).
     :cvar documentation_url: where its documentation is, for ``spec``.
+    :cvar concurrency: how many slices, of one stream or of several, are read at the same time, by a thread each.
+        A setting named ``num_workers`` or ``concurrency``, where the config has one, goes first. 1: without
+        threads, one stream after another.
     :ivar config: its settings. Narrow the annotation in a subclass: that declares them.
     """
 
     name: ClassVar[str]
     documentation_url: ClassVar[str | None] = None
+    concurrency: int = 1
     config: Config
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._events: deque[Message] = deque()
+        self._pool: Pool | None = None
 
     @classmethod
     def from_config(cls, value: Any) -> Self:
@@ -107,26 +114,88 @@ class Source(ABC):
 
     def emit(self, message: Message) -> None:
         """Say something in the middle of reading (a wait for a quota, a changed config). Whoever runs the
-        source may replace this by its own writer; until then it comes with the next record."""
+        source may replace this by its own writer; until then it comes with the next record. May be called in
+        any thread."""
         self._events.append(message)
+        if self._pool is not None:
+            self._pool.wake()
 
     def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
-        """Read the configured streams, one after another, from where the states say.
+        """Read the configured streams from where the states say: their slices several at a time
+        (:attr:`concurrency`), or one stream after another.
 
         One stream's failure is told (an ErrorTrace, INCOMPLETE) and leaves the others running.
 
         :raises IncompleteError: at the end, when a stream failed.
         :raises ConfigError: before anything is read, for a state that is not this source's.
         """
-        blobs = _stream_states(state)
+        blobs = stream_states(state)
         streams = self._streams()
         failed: dict[str, Exception] = {}
-        for configured in catalog.streams:
-            error = yield from self._read_stream(streams, configured, blobs.get(configured.descriptor))
-            if error is not None:
-                failed[str(configured.descriptor)] = error
+        level = self._level(streams, catalog)
+        if level > 1:
+            yield from self._read_together(streams, catalog, blobs, failed, level)
+        else:
+            for configured in catalog.streams:
+                error = yield from self._read_stream(streams, configured, blobs.get(configured.descriptor))
+                if error is not None:
+                    failed[str(configured.descriptor)] = error
         if failed:
             raise IncompleteError(failed)
+
+    def _level(self, streams: Mapping[StreamDescriptor, Stream], catalog: ConfiguredCatalog) -> int:
+        """How many slices are read at the same time."""
+        if len(catalog.streams) < 2:
+            found = [streams[each.descriptor] for each in catalog.streams if each.descriptor in streams]
+            if all(stream.is_whole for stream in found):
+                return 1  # there is one slice, and no need for a thread
+        settings = (getattr(self.config, name, None) for name in ("num_workers", "concurrency"))
+        return next((value for value in settings if isinstance(value, int)), self.concurrency)
+
+    def _read_together(
+        self,
+        streams: Mapping[StreamDescriptor, Stream],
+        catalog: ConfiguredCatalog,
+        blobs: Mapping[StreamDescriptor, Mapping[str, Any]],
+        failed: dict[str, Exception],
+        level: int,
+    ) -> Iterator[Message]:
+        from headwater.pool import Pool, Reading
+
+        def reading(configured: ConfiguredStream) -> Reading:
+            name = configured.descriptor
+            return Reading(name, lambda: StreamReader(_stream_of(streams, name), configured, blobs.get(name)))
+
+        def ending(reading: Reading) -> Generator[Message, None, Status]:
+            error = yield from self._end(reading)
+            if error is None:
+                return Status.COMPLETE
+            failed[str(reading.name)] = error
+            return Status.INCOMPLETE
+
+        self._pool = Pool(list(map(reading, catalog.streams)), level, events=self._drain, ending=ending)
+        try:
+            yield from self._pool.messages()
+        finally:
+            self._pool = None
+
+    def _end(self, reading: Reading) -> Generator[Message, None, Exception | None]:
+        """The last that a stream gives before its status; returns why it failed."""
+        try:
+            if reading.failure is not None:
+                raise reading.failure
+            if reading.reader is not None:
+                reading.reader.complain()
+                yield from reading.reader.last()
+            yield from self._drain()
+            return None
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the other streams go on
+            failure = exited(error) if isinstance(error, SystemExit) else error
+            if reading.reader is not None:
+                yield from reading.reader.safe()
+            yield from self._drain()
+            yield trace_of(failure, reading.name)
+            return failure
 
     def _read_stream(
         self,
@@ -144,9 +213,9 @@ class Source(ABC):
                 yield from StreamReader(stream, configured, blob, self._drain).messages()
                 yield from self._drain()
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the other streams go on
-                failure = _exited(error) if isinstance(error, SystemExit) else error
+                failure = exited(error) if isinstance(error, SystemExit) else error
                 yield from self._drain()
-                yield _trace(failure, name)
+                yield trace_of(failure, name)
         except Stopped:
             yield StreamStatus(name, Status.INCOMPLETE)
             raise
@@ -204,65 +273,3 @@ def _clash(source: Source, stream: Stream, other: Stream) -> NoReturn:
         "Give one another name, or make it a subclass of the one that it replaces.",
         stream=stream.name,
     )
-
-
-def _exited(error: SystemExit) -> SourceError:
-    """``sys.exit`` in the middle of a stream: some library's idea of an error."""
-    exited = SourceError(f"The connector called sys.exit({error.code!r}). This is a bug of the connector.")
-    exited.__cause__ = error
-    return exited
-
-
-def _trace(error: Exception, stream: StreamDescriptor) -> ErrorTrace:
-    """What a stream's failure is on the wire. A bug's own words may hold anything, so they go to where a
-    developer looks."""
-    import traceback
-
-    stack = "".join(traceback.format_exception(error))
-    stack = _without_queries(stack)
-    if isinstance(error, HeadwaterError):
-        internal = _without_queries(error.internal) if error.internal is not None else None
-        return ErrorTrace(_without_queries(error.message), error.failure_type, stream, internal, stack)
-    message = f"The connector failed in stream {stream}: {type(error).__name__}. This is a bug of the connector."
-    internal = _without_queries(f"{type(error).__name__}: {error}")
-    return ErrorTrace(message, "system_error", stream, internal, stack)
-
-
-_URL = re.compile(r"""(\b[a-z][a-z0-9+.-]*://)(?:[^\s/?#@'"]*@)?([^\s?#'"<>]*)(?:[?#][^\s'"<>]*)?""", re.IGNORECASE)
-
-
-def _without_queries(text: str) -> str:
-    """The text with its URLs cut to host and path: user, password and query may be secrets, and the words of
-    a library's error (requests', for one) hold the whole of them."""
-    return _URL.sub(r"\1\2", text)
-
-
-def _stream_states(states: Sequence[State]) -> dict[StreamDescriptor, Mapping[str, Any]]:
-    """The state of each stream, from whatever form the states have."""
-    blobs: dict[StreamDescriptor, Mapping[str, Any]] = {}
-    for state in states:
-        if state.type == "STREAM":
-            entries = [state.raw.get("stream")]
-        elif state.type == "GLOBAL":
-            shared = state.raw.get("global")
-            listed = shared.get("stream_states") if isinstance(shared, Mapping) else [None]
-            entries = list(listed) if isinstance(listed, list) else [None] if listed else []
-        else:  # the oldest form: {stream: state}
-            data = state.raw.get("data") or {}
-            if not isinstance(data, Mapping):
-                raise ConfigError("state: `data` must be an object: a state for each stream.")
-            entries = [{"stream_descriptor": {"name": k}, "stream_state": v} for k, v in data.items()]
-        for entry in entries:
-            descriptor = entry.get("stream_descriptor") if isinstance(entry, Mapping) else None
-            if (
-                not isinstance(entry, Mapping)
-                or not isinstance(descriptor, Mapping)
-                or not isinstance(descriptor.get("name"), str)
-            ):
-                raise ConfigError("state: an entry has no `stream_descriptor` with a `name`.")
-            blob = entry.get("stream_state")
-            if blob is not None and not isinstance(blob, Mapping):
-                raise ConfigError(f"state: stream {descriptor['name']!r}: `stream_state` must be an object.")
-            name = StreamDescriptor(descriptor["name"], descriptor.get("namespace") or None)
-            blobs[name] = blob or {}
-    return blobs

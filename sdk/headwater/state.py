@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from headwater.errors import ConfigError
+from headwater.protocol.messages import State, StreamDescriptor
 
 Partition = Mapping[str, Any]
 
@@ -122,3 +123,34 @@ def _flat(partition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in partition.items():
         if not isinstance(value, Mapping) and (name != "parent_slice" or value):
             yield name, value
+
+
+def stream_states(states: Sequence[State]) -> dict[StreamDescriptor, Mapping[str, Any]]:
+    """The state of each stream, from whatever form the states have."""
+    blobs: dict[StreamDescriptor, Mapping[str, Any]] = {}
+    for state in states:
+        if state.type == "STREAM":
+            entries = [state.raw.get("stream")]
+        elif state.type == "GLOBAL":
+            shared = state.raw.get("global")
+            listed = shared.get("stream_states") if isinstance(shared, Mapping) else [None]
+            entries = list(listed) if isinstance(listed, list) else [None] if listed else []
+        else:  # the oldest form: {stream: state}
+            data = state.raw.get("data") or {}
+            if not isinstance(data, Mapping):
+                raise ConfigError("state: `data` must be an object: a state for each stream.")
+            entries = [{"stream_descriptor": {"name": k}, "stream_state": v} for k, v in data.items()]
+        for entry in entries:
+            descriptor = entry.get("stream_descriptor") if isinstance(entry, Mapping) else None
+            if (
+                not isinstance(entry, Mapping)
+                or not isinstance(descriptor, Mapping)
+                or not isinstance(descriptor.get("name"), str)
+            ):
+                raise ConfigError("state: an entry has no `stream_descriptor` with a `name`.")
+            blob = entry.get("stream_state")
+            if blob is not None and not isinstance(blob, Mapping):
+                raise ConfigError(f"state: stream {descriptor['name']!r}: `stream_state` must be an object.")
+            name = StreamDescriptor(descriptor["name"], descriptor.get("namespace") or None)
+            blobs[name] = blob or {}
+    return blobs

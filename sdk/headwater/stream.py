@@ -146,6 +146,11 @@ class Stream(ABC):
 
     # --- for the SDK; rarely overridden -----------------------------------------------------------------
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has one slice, whatever the config says."""
+        return type(self).partitions is Stream.partitions
+
     def pages(self, slice: Slice) -> Iterator[Page]:
         """The records of one slice in batches: of :meth:`read`, here, up to 500 records or half a second."""
         rows: list[Record] = []

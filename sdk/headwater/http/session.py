@@ -29,10 +29,11 @@ class Trouble(TransientError):
 def open_session() -> Session:
     """A session that keeps its connections; any thread may use it."""
     import requests
-    from requests.adapters import HTTPAdapter
+
+    from headwater.http.connections import Connections
 
     session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=10, pool_maxsize=32)
+    adapter = Connections(pool_connections=10, pool_maxsize=100)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     logging.getLogger("urllib3.connectionpool").addFilter(_without_query)

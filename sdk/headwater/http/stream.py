@@ -16,7 +16,7 @@ from headwater.http.paginate import Paginator
 from headwater.http.path import fill
 from headwater.http.request import Request
 from headwater.http.source import HttpSource
-from headwater.reader import at_end, without
+from headwater.slices import at_end, without
 from headwater.stream import Page, Record, Slice, Stream, is_past
 
 if TYPE_CHECKING:
@@ -100,6 +100,13 @@ class HttpStream(Stream):
         return None if self.parent is None else self.parent(self.source).start()
 
     # --- for the SDK ----------------------------------------------------------------------------------------
+
+    @property
+    def is_whole(self) -> bool:
+        """As :attr:`Stream.is_whole`; with a parent, as the parent."""
+        if type(self).partitions is not HttpStream.partitions:
+            return False
+        return self.parent is None or self.parent(self.source).is_whole
 
     def pages(self, slice: Slice) -> Iterator[Page]:
         """The slice's pages; with a parent, those of each of its records."""

@@ -15,6 +15,7 @@ from headwater.http.ratelimit import RateLimit
 from headwater.http.request import Request, joined, origin, shown
 from headwater.http.retry import RetryPolicy
 from headwater.http.session import Trouble, anonymous, open_session, reason, redirected, send_once
+from headwater.waiting import pause
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -62,7 +63,6 @@ class Transport:
         self._session: Session | None = None
         self._common: dict[str, str | bytes] = {}  # headers to any host
         self._settings: dict[str, dict[str, Any]] = {}
-        self._never = threading.Event()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -126,13 +126,7 @@ class Transport:
                     waited += delay
                     if waiting is not None:
                         waiting(delay)
-                self._sleep(delay)
-
-    def _sleep(self, seconds: float) -> None:
-        """Unlike ``time.sleep``, this ends at once when a signal's handler raises."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self._never.wait(min(left, 3600.0))  # an endless wait is more than it takes
+                pause(delay)
 
     def _exchange(self, request: Request) -> tuple[Response, bool]:
         """One try: the request, its redirects, and the whole body read; and whether the API itself answered."""
@@ -158,8 +152,8 @@ class Transport:
         session = self._session or self._open()
         if not own and isinstance(self._auth, Auth):
             url = self._auth.withheld(url)
-        if own and self._rate_limit is not None and (pause := self._rate_limit.reserve()) > 0:
-            self._sleep(pause)
+        if own and self._rate_limit is not None and (delay := self._rate_limit.reserve()) > 0:
+            pause(delay)
         try:
             prepared = self._prepared(session, method, url, params, request, body, own)
             settings = self._settings_for(session, url)

@@ -35,7 +35,8 @@ _AGAIN_SECONDS = 2.0
 _ONE_SIGNAL_SECONDS = 0.2
 # Between a page that was given and the state that covers it nothing may be torn out of these modules' hands.
 _BOOKKEEPING = frozenset(
-    f"headwater.{name}" for name in ("source", "reader", "state", "protocol.messages", "protocol.airbyte")
+    f"headwater.{name}"
+    for name in ("source", "reader", "pool", "channel", "state", "protocol.messages", "protocol.airbyte")
 ) | {"logging"}
 _QUIT, _WAKE = b"\x00", b"\xff"
 

@@ -21,6 +21,7 @@ class Server(ThreadingHTTPServer):
     :param stopping: ends hanging answers.
     """
 
+    request_queue_size = 128  # connections that come at once; one that finds no room tries again after a second
     daemon_threads = True
     block_on_close = False
 

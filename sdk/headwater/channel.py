@@ -1,0 +1,103 @@
+"""Pages on their way from the threads that read them to the one that writes them."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from headwater.waiting import Bell, taken
+
+T = TypeVar("T")
+
+
+class Channel(Generic[T]):
+    """A queue bounded by bytes: of what waits in it, of what is being written, and of what is still to come.
+
+    A thread reserves room before it asks for a page, as a page that is there takes memory wherever it waits;
+    how large it will be is taken from those before it. A page larger than all the room passes alone.
+
+    :param budget: the bytes that it holds.
+    :param readers: how many threads put something in. Each may always wait for a page, so that one that waits
+        for hours, for a quota, does not keep the others from reading.
+    """
+
+    def __init__(self, budget: int, readers: int) -> None:
+        self._items: SimpleQueue[tuple[T | None, int]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting: deque[Bell] = deque()
+        self._budget = budget
+        self._share = max(1, budget // readers)
+        self._expected = self._share
+        self._held = 0
+        self._writing = 0
+
+    def reserve(self, bell: Bell) -> int:
+        """Wait for room for a page; the bytes that are kept for it.
+
+        :raises Stopped: when the thread that waits, whose bell this is, was stopped.
+        """
+        bell.check()
+        with self._lock:
+            if not self._has_room():
+                self._wait(bell)
+            self._held += self._expected
+            self._ring()
+            return self._expected
+
+    def _has_room(self) -> bool:
+        return self._held <= 0 or self._held + self._expected <= self._budget
+
+    def _wait(self, bell: Bell) -> None:
+        """With the lock held, until there is room."""
+        while not self._has_room():
+            self._waiting.append(bell)
+            self._lock.release()
+            try:
+                bell.wait()
+            finally:
+                self._lock.acquire()
+                if bell in self._waiting:  # rung by somebody else, or stopped
+                    self._waiting.remove(bell)
+                if bell.stopped:
+                    self._ring()  # the ring may have been meant for the next one
+
+    def put(self, item: T, size: int = 0, reserved: int = 0) -> None:
+        """Put something in; never waits."""
+        with self._lock:
+            self._held += size - reserved
+            if size:  # moves up at once and down slowly
+                self._expected = min(self._share, max(size, self._expected - (self._expected - size) // 8))
+            self._ring()
+        self._items.put((item, size))
+
+    def release(self, reserved: int) -> None:
+        """Give room back that was not needed."""
+        if reserved:
+            with self._lock:
+                self._held -= reserved
+                self._ring()
+
+    def take(self, seconds: float | None = None) -> T | None:
+        """The next item; None when none comes in time, or for :meth:`wake`. What was taken before it is
+        written by now, and its room free."""
+        if self._writing:
+            with self._lock:
+                self._held -= self._writing
+                self._writing = 0
+                self._ring()
+        found = taken(self._items, seconds)
+        if found is None:
+            return None
+        item, self._writing = found
+        return item
+
+    def wake(self) -> None:
+        """Let :meth:`take` return."""
+        self._items.put((None, 0))
+
+    def _ring(self) -> None:
+        """With the lock held: whoever is woken and finds room wakes the next."""
+        if self._waiting and self._has_room():
+            self._waiting.popleft().ring()

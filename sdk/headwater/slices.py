@@ -1,0 +1,213 @@
+"""Reading one slice: its pages as steps, each of which says what its records mean for the state.
+
+Steps are made in whichever thread reads the slice, and booked by :class:`~headwater.reader.StreamReader` in the
+one that writes: so a state says nothing of records that are still on their way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from headwater.cursor import earliest, is_ascending, is_before, latest, not_after_now
+from headwater.projection import Projection
+from headwater.protocol.catalog import ConfiguredStream
+from headwater.protocol.messages import Records
+from headwater.schemas.asked import schema_of
+from headwater.state import Partition
+from headwater.stream import Page, Slice, Stream, is_past
+
+if TYPE_CHECKING:
+    from headwater.coercion import Coercion
+
+log = logging.getLogger("headwater")
+
+_EMPTY = msgspec.Raw(b"{}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A slice that is to be read.
+
+    :ivar index: its place among the stream's slices.
+    :ivar known: what the state says of it.
+    """
+
+    index: int
+    slice: Slice
+    known: Any = None
+
+
+@dataclass(slots=True)
+class Step:
+    """What came of a slice.
+
+    :ivar partition: the slice's.
+    :ivar move: what follows for the state once the records are given: ``to`` the value; ``back`` to it, before
+        anything else; None: nothing.
+    :ivar empty: how many records were left out, as they were empty.
+    :ivar size: bytes of the records.
+    """
+
+    partition: Partition
+    records: Records | None = None
+    move: Literal["to", "back"] | None = None
+    value: Any = None
+    empty: int = 0
+    size: int = 0
+
+
+class SliceReader:
+    """Reads the slices of one stream, several at a time.
+
+    :param stream: the stream.
+    :param configured: how the sync wants it.
+    :param stateful: whether it has a state to be moved.
+    """
+
+    def __init__(self, stream: Stream, configured: ConfiguredStream, *, stateful: bool) -> None:
+        self._stream = stream
+        self._descriptor = configured.descriptor
+        self._stateful = stateful
+        self._projection = _projection(stream, configured)
+        self._coercion = _coercion(stream)
+
+    def steps(self, task: Task) -> Generator[Step, None, None]:
+        """One slice. Its state is set when it is done, and midway as long as its records come in ascending
+        order (protocol rules R3 and R4)."""
+        slice = task.slice
+        cursor = self._stream.cursor
+        order = cursor.order if cursor is not None else None
+        high = None
+        # the last page's last records, which a keyset page gives again; without a key, two records that are the
+        # same to the letter may be two
+        given: dict[bytes, Any] = {}
+        keyed = bool(self._stream.primary_key)
+        now = not_after_now()
+        for whole in self._stream.pages(slice):
+            page = without(whole, given) if given else whole
+            seen = page.cursors
+            if not _is_in_order(order, high, seen):
+                self._complain(slice, order)
+                if order == "ascending" and self._stateful:
+                    # a record that has not come yet may lie before what a state has already said
+                    yield Step(slice.partition, move="back", value=task.known)
+                order, given = None, {}
+            high = latest((high, _last(seen) if order == "ascending" else latest(seen)))
+            page = _from(page, slice.start) if cursor and cursor.drops_earlier else page
+            step = self._step(slice.partition, page)
+            if order == "ascending":
+                given = at_end(page) if keyed else given
+                if self._stateful:
+                    step.move, step.value = "to", latest((high, slice.start))
+            yield step
+            if order == "descending" and is_past(seen, slice.start):
+                break
+        if self._stateful:
+            if order is None:
+                high = now(high)  # what changed behind the reader's back is later than its start
+            yield Step(slice.partition, move="to", value=latest((high, slice.start)))
+
+    def _complain(self, slice: Slice, order: str | None) -> None:
+        cursor = self._stream.cursor
+        log.warning(
+            "Stream %s: records of %s are not in %s order of %s; its state moves at its end.",
+            self._descriptor, dict(slice.partition) or "the stream", order, cursor.field if cursor else "",
+        )  # fmt: skip
+
+    def _step(self, partition: Partition, page: Page) -> Step:
+        """The page as the sync wants it."""
+        data, changes = page.data, page.changes
+        empty = 0
+        if self._projection is not None:
+            data = self._projection(data)
+            changes = self._projection.changes(changes)
+        if self._coercion is not None:
+            data, changes = self._coercion(data, changes)
+        if b"{}" in data or _EMPTY in data:  # the platform would drop it without a word, and then miscount
+            keep = [place for place, record in enumerate(data) if bytes(record) != b"{}"]
+            empty = len(data) - len(keep)
+            changes = {place: changes[old] for place, old in enumerate(keep) if old in changes}
+            data = [data[place] for place in keep]
+        if not data:
+            return Step(partition, empty=empty)
+        records = Records(self._descriptor, data, changes=changes)
+        return Step(partition, records, empty=empty, size=records.size)
+
+
+def _projection(stream: Stream, configured: ConfiguredStream) -> Projection | None:
+    """None where the sync wants every field that the stream is known to have."""
+    wanted = configured.selected
+    declared = schema_of(stream)["properties"]
+    if wanted is None or (declared and wanted.issuperset(declared)):
+        return None
+    names = [name for name in declared if name in wanted]
+    return Projection([*names, *sorted(wanted.difference(names))])
+
+
+def _coercion(stream: Stream) -> Coercion | None:
+    """None where the stream doesn't ask for it."""
+    if not stream.coerce:
+        return None
+    from headwater.coercion import Coercion
+
+    return Coercion(schema_of(stream), stream.name)
+
+
+def _is_in_order(order: str | None, high: Any, seen: Sequence[Any]) -> bool:
+    """Whether a page's cursor values come as its stream says. A descending list moves down while it is read,
+    so there only the page itself is looked at."""
+    if order == "ascending":
+        return is_ascending([high, *seen])
+    return order is None or is_ascending(seen[::-1])
+
+
+def _from(page: Page, start: Any) -> Page:
+    """The page without records before the slice's start; a record without a cursor value stays."""
+    if start is None or not page.cursors or not page.data:
+        return page
+    first = earliest(page.cursors)
+    if first is None or not is_before(first, start):
+        return page
+    keep = [i for i, value in enumerate(page.cursors) if value is None or not is_before(value, start)]
+    return _only(page, keep)
+
+
+def _last(values: Sequence[Any]) -> Any:
+    """The latest of ascending values."""
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def at_end(page: Page) -> dict[bytes, Any]:
+    """The records at the end of an ascending page that have its last cursor value or the one before it, and
+    that value: those that :class:`~headwater.http.paginate.Keyset` asks for again."""
+    found: dict[bytes, Any] = {}
+    values: list[Any] = []
+    for place in range(len(page.data and page.cursors) - 1, -1, -1):
+        value = page.cursors[place]
+        if value not in values:
+            values.append(value)
+            if len(values) > 2:
+                break
+        found[bytes(page.data[place])] = value
+    return found
+
+
+def without(page: Page, given: Mapping[bytes, Any]) -> Page:
+    """The page without the records that were given before, to the letter."""
+    values = set(given.values())
+    if not page.data or values.isdisjoint(page.cursors):
+        return page
+    cursors = page.cursors
+    keep = [i for i, record in enumerate(page.data) if cursors[i] not in values or bytes(record) not in given]
+    return page if len(keep) == len(page.data) else _only(page, keep)
+
+
+def _only(page: Page, keep: Sequence[int]) -> Page:
+    changes = {place: page.changes[old] for place, old in enumerate(keep) if old in page.changes}
+    cursors = [page.cursors[i] for i in keep] if page.cursors else ()
+    return Page([page.data[i] for i in keep], cursors, changes)

@@ -1,0 +1,121 @@
+"""Several requests at a time: how fast, how they end, and what is said meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from headwater.errors import Stopped
+from headwater.http.ratelimit import RateLimit
+from headwater.protocol.messages import Records, Status, StreamStatus
+from headwater.testing import Upstream, read
+from tests.http.apis import Api, Items
+
+
+class Sharded(Items):
+    """Twenty slices."""
+
+    path = "items/{shard}"
+    count = 20
+
+    def partitions(self) -> Iterator[Mapping[str, Any]]:
+        yield from ({"shard": shard} for shard in range(self.count))
+
+
+def serve(api: Upstream, delay: float = 0.0, count: int = 20) -> None:
+    for shard in range(count):
+        api.on(f"/items/{shard}", json=[{"id": shard}], delay=delay)
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("headwater-read")]
+
+
+def gone() -> bool:
+    """Whether no thread reads any more, or soon."""
+    until = time.monotonic() + 1.0
+    while threads() and time.monotonic() < until:
+        time.sleep(0.005)
+    return not threads()
+
+
+def test_slices_are_asked_for_at_the_same_time(api: Upstream) -> None:
+    serve(api, delay=0.1)
+    began = time.monotonic()
+    result = read(Api(api.url, Sharded, concurrency=10)).ok()
+    assert sorted(row["id"] for row in result.records["items"]) == list(range(20))
+    assert time.monotonic() - began < 1.0  # 0.2 would be ideal, and 2.0 one after another
+
+
+@pytest.mark.parametrize("how", ["close", "stop"])
+def test_a_server_that_never_answers_keeps_no_thread(api: Upstream, how: str) -> None:
+    api.on("/items/0", json=[{"id": 0}], delay=0.3)
+    for shard in range(1, 4):
+        api.on(f"/items/{shard}", fault="hang")
+
+    class Four(Sharded):
+        count = 4
+
+    messages = Api(api.url, Four, concurrency=4, timeout=60.0).read(Api(api.url, Four).discover().configured())
+    for message in messages:
+        if isinstance(message, Records):
+            break
+    while len(api.requests) < 4:
+        time.sleep(0.01)
+    began = time.monotonic()
+    if how == "close":
+        messages.close()  # type: ignore[attr-defined]
+    else:
+        with pytest.raises(Stopped):
+            messages.throw(Stopped())  # type: ignore[attr-defined]
+            list(messages)
+    assert time.monotonic() - began < 1.0
+    assert gone()
+
+
+def test_a_stream_that_fails_does_not_wait_for_a_server_that_never_answers(api: Upstream) -> None:
+    api.on("/items/0", fault="hang")
+    api.on("/items/1", status=400)
+    api.on("/others", json=[{"id": 1}])
+
+    class Two(Sharded):
+        count = 2
+
+    class Others(Items):
+        name = "others"
+        path = "others"
+
+    began = time.monotonic()
+    result = read(Api(api.url, Two, Others, concurrency=3, timeout=60.0))
+    assert time.monotonic() - began < 2.0
+    assert result.statuses["items"][-1] is Status.INCOMPLETE
+    assert result.statuses["others"][-1] is Status.COMPLETE
+    assert result.records["others"]
+    assert gone()
+
+
+def test_a_wait_for_a_quota_is_told_at_once_and_after_started(api: Upstream) -> None:
+    api.on("/items/0", status=429, headers={"Retry-After": "3600"})
+    api.on("/items/1", json=[])
+
+    class Two(Sharded):
+        count = 2
+
+    messages = Api(api.url, Two, concurrency=2).read(Api(api.url, Two).discover().configured())
+    began = time.monotonic()
+    said = [next(messages), next(messages)]
+    assert time.monotonic() - began < 2.0
+    assert [m.rate_limited for m in said if isinstance(m, StreamStatus)] == [False, True]
+    messages.close()  # type: ignore[attr-defined]
+    assert gone()
+
+
+def test_a_budget_is_kept_by_all_threads_together(api: Upstream) -> None:
+    serve(api)
+    began = time.monotonic()
+    read(Api(api.url, Sharded, concurrency=10, rate_limit=RateLimit(10, 0.5))).ok()
+    assert 0.5 <= time.monotonic() - began < 2.0
