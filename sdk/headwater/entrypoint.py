@@ -38,6 +38,7 @@ from headwater.errors import (
 )
 from headwater.process.arguments import UsageError, parse_arguments, read_catalog, read_config, read_state
 from headwater.process.environment import Environment, log_level, open_missing, silence
+from headwater.process.masking import Mask
 from headwater.process.stop import CLOSED
 from headwater.protocol.messages import (
     CatalogMessage,
@@ -187,6 +188,9 @@ class Command:
     def _connect(self) -> Source:
         source = self._source = self._source_class.from_config(self._config)
         source.emit = self._send  # type: ignore[method-assign]
+        directory = getattr(self._arguments, "http_cache", None)
+        if directory is not None:
+            _keep_answers(source, directory, self._mask)
         return source
 
     def _check(self) -> int:
@@ -266,3 +270,13 @@ def _merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         old = merged.get(name)
         merged[name] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def _keep_answers(source: Source, directory: str, mask: Mask) -> None:
+    """Have a source's answers kept in a directory, and taken from there."""
+    from headwater.http.cache_disk import OnDisk
+    from headwater.http.source import HttpSource
+
+    if not isinstance(source, HttpSource):
+        raise ConfigError("--http-cache: this source asks no HTTP API.")
+    source.answers = OnDisk(directory, mask, source.headers)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.http.auth import Auth
+from headwater.http.cache import InMemory, Shelf, is_good, key_of, readers
 from headwater.http.decode import place
 from headwater.http.faults import Fault, fault_of, trouble_of
 from headwater.http.limits import quota, retry_after, wait_asked
@@ -17,8 +19,10 @@ from headwater.http.ratelimit import RateLimit
 from headwater.http.request import Request
 from headwater.http.retry import RetryPolicy
 from headwater.http.transport import Transport
-from headwater.protocol.messages import Status, StreamDescriptor, StreamStatus
+from headwater.protocol.catalog import ConfiguredCatalog
+from headwater.protocol.messages import Message, State, Status, StreamDescriptor, StreamStatus
 from headwater.source import Source
+from headwater.stream import Stream
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -63,6 +67,7 @@ class HttpSource(Source):
     retry: RetryPolicy = RetryPolicy()
     rate_limit: RateLimit | None = None
     timeout: float = 60.0
+    concurrency: int = 4
 
     def base_url(self) -> str:
         """The API's URL, to which a stream's path is added. Called once. Credentials go to its host alone."""
@@ -103,6 +108,11 @@ class HttpSource(Source):
         raise SourceError(f"{where}: the request was refused ({status}).", internal=excerpt(response))
 
     # --- for the SDK and its streams ----------------------------------------------------------------------
+
+    answers: Shelf | None = None
+    """Where all answers are kept, and taken from: ``--http-cache``."""
+    _shared: InMemory | None = None
+    _reading: ConfiguredCatalog | None = None
 
     @property
     def transport(self) -> Transport:
@@ -157,7 +167,55 @@ class HttpSource(Source):
                 reset = int((time.time() + seconds) * 1000)
                 self.emit(StreamStatus(stream, Status.RUNNING, rate_limited=True, quota_reset=reset))
 
-        return self.transport.send(request, read, waiting)
+        shelf = self._shelf(request, stream)
+        key = key_of(request, self.transport.address(request)) if shelf is not None else None
+        if shelf is None or key is None:
+            return self.transport.send(request, read, waiting)
+        with shelf.turn(key):
+            return self._send_or_take(shelf, key, request, read, waiting, stream.name if stream is not None else "")
+
+    def _send_or_take(
+        self,
+        shelf: Shelf,
+        key: str,
+        request: Request,
+        read: Callable[[Response], T],
+        waiting: Callable[[float], None],
+        name: str,
+    ) -> T:
+        kept = shelf.get(key)
+        if kept is not None:
+            with suppress(TransientError):  # then the API knows better
+                return self.transport.taken(kept.response(request, self.transport.base), read)
+
+        def keep(response: Response) -> None:
+            if is_good(response):
+                shelf.keep(key, response, request, name)
+
+        return self.transport.send(request, read, waiting, keep)
+
+    def _shelf(self, request: Request, stream: StreamDescriptor | None) -> Shelf | None:
+        """Where an answer is kept, if anywhere; of a POST only a stream's, as others may do something."""
+        if request.method != "GET" and (request.method != "POST" or stream is None):
+            return None
+        if self.answers is not None:
+            return self.answers
+        shared = self._shared
+        return shared if shared is not None and stream is not None and shared.serves(stream.name) else None
+
+    def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
+        """As :meth:`Source.read`; a parent of several streams is asked for once."""
+        self._reading = catalog
+        try:
+            yield from super().read(catalog, state)
+        finally:
+            self._reading = self._shared = None
+
+    def _streams(self) -> dict[StreamDescriptor, Stream]:
+        found = super()._streams()
+        if self._reading is not None and self._shared is None:
+            self._shared = InMemory(readers(found, self._reading))
+        return found
 
 
 def excerpt(response: Response) -> str:

@@ -79,12 +79,14 @@ class Transport:
         request: Request,
         read: Callable[[Response], T],
         waiting: Callable[[float], None] | None = None,
+        keep: Callable[[Response], None] | None = None,
     ) -> T:
         """Send a request until an answer is good, or until the policy gives up.
 
         :param read: reads the body; its TransientError counts as a failed try, as a body may be cut or be
             a proxy's. So does a ``response.json()`` of it that finds none.
         :param waiting: called before a wait for a rate limit, with its seconds.
+        :param keep: called with the API's own answer when it is good.
         :raises ConfigError: SkipSlice, SourceError, as the answer was judged; SourceError also for more than
             ten redirects and for what the server gave as a URL and is none.
         :raises TransientError: the last one, when the policy gave up.
@@ -100,13 +102,14 @@ class Transport:
                         recoveries += 1
                         if self._auth.recover(response):
                             continue
-                with _plain_errors(response):
-                    self._judge(response)
-                    return read(response)
-            except TransientError as found:
-                error = self._trouble(found)
+                found = self.taken(response, read)
+                if keep is not None and own:
+                    keep(response)
+                return found
+            except TransientError as failure:
+                error = self._trouble(failure)
                 if not isinstance(error, TransientError):
-                    raise error from found
+                    raise error from failure
                 if error.rate_limited:
                     waits += 1
                 else:
@@ -128,16 +131,30 @@ class Transport:
                         waiting(delay)
                 pause(delay)
 
+    def address(self, request: Request) -> str:
+        """A request's URL, without what credentials would put there."""
+        url = request.url(self.base)
+        return self._auth.withheld(url) if isinstance(self._auth, Auth) else url
+
+    def taken(self, response: Response, read: Callable[[Response], T]) -> T:
+        """What is read of an answer, if it is good."""
+        with _plain_errors(response):
+            self._judge(response)
+            return read(response)
+
     def _exchange(self, request: Request) -> tuple[Response, bool]:
         """One try: the request, its redirects, and the whole body read; and whether the API itself answered."""
         url, method, body = request.url(self.base), request.method, (request.json, request.data)
         params: Any = request.query()
+        history: list[Response] = []
         for _ in range(_REDIRECTS + 1):
             own = url.startswith(self._root) or origin(url) == self._origin
             response = self._send_once(method, url, params, request, body, own=own)
             target = redirected(response) if response.status_code >= 300 else None
             if not target:
+                response.history = history
                 return response, own
+            history.append(response)
             url, params = joined(str(response.url), target), None
             if response.status_code == 303 or (response.status_code in (301, 302) and method == "POST"):
                 method, body = "GET", (None, None)

@@ -64,7 +64,7 @@ class _Version(argparse.Action):
 
 
 def parse_arguments(source_class: type[Source], argv: Sequence[str] | None) -> argparse.Namespace:
-    """The command, ``config``, ``catalog`` and ``state`` (file names) and ``debug``.
+    """The command, ``config``, ``catalog`` and ``state`` (file names), ``http_cache`` (a directory's) and ``debug``.
 
     :param source_class: whose name and version are told.
     :param argv: None: the process's own.
@@ -82,6 +82,10 @@ def parse_arguments(source_class: type[Source], argv: Sequence[str] | None) -> a
         for file, of in _FILES.items():
             if name in of:
                 command.add_argument(f"--{file}", required=True, metavar="FILE", help=f"the {file}, in JSON")
+        if name in _FILES["config"]:
+            command.add_argument(
+                "--http-cache", metavar="DIR", help="for development: keep the API's answers there, and read them again"
+            )
         if name == "read":
             command.add_argument("--state", metavar="FILE", help="where the last read ended, in JSON")
     arguments = parser.parse_args(argv)
