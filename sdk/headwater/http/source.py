@@ -67,7 +67,6 @@ class HttpSource(Source):
     retry: RetryPolicy = RetryPolicy()
     rate_limit: RateLimit | None = None
     timeout: float = 60.0
-    concurrency: int = 4
 
     def base_url(self) -> str:
         """The API's URL, to which a stream's path is added. Called once. Credentials go to its host alone."""
