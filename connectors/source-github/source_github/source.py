@@ -15,6 +15,7 @@ from headwater import (
     ConfigError,
     Fault,
     HttpSource,
+    HttpStream,
     LinkHeader,
     RetryPolicy,
     RotatingTokens,
@@ -36,6 +37,14 @@ class Repository:
 
     full_name: str
     default_branch: str
+
+
+class OwnedRepositories(HttpStream):
+    """All repositories of an organization or a user; not a stream of the catalog."""
+
+    name = "owned_repositories"
+    path = "{kind}/{owner}/repos"
+    params = {"per_page": 100, "type": "all"}
 
 
 class GithubSource(HttpSource):
@@ -133,7 +142,7 @@ class GithubSource(HttpSource):
             yield from self._owned("users", owner, name)
 
     def _owned(self, kind: str, owner: str, name: str) -> Iterator[Mapping[str, Any]]:
-        for found in streams.OwnedRepositories(self).read(Slice({"kind": kind, "owner": owner})):
+        for found in OwnedRepositories(self).read(Slice({"kind": kind, "owner": owner})):
             if fnmatchcase(str(found["name"]).lower(), name.lower()):
                 yield found
 

@@ -267,14 +267,6 @@ class Repositories(GithubStream):
                         yield {**found, "organization": (found.get("owner") or {}).get("login", owner)}
 
 
-class OwnedRepositories(HttpStream):
-    """All repositories of an organization or a user; not a stream of the catalog."""
-
-    name = "owned_repositories"
-    path = "{kind}/{owner}/repos"
-    params = {"per_page": 100, "type": "all"}
-
-
 def _just_before(start: str | None) -> str | None:
     """GitHub's documentation says that ``since`` gives what was updated after it, its servers give what was
     updated at that second too. A second earlier is right for both."""
