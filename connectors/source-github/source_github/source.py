@@ -72,8 +72,8 @@ class GithubSource(HttpSource):
         Fault("skip", "only who may push to the repository can see this", status=403, path="/collaborators$"),
         Fault(
             "config_error",
-            "not found. The repository does not exist, or the token can't see it: check `repositories` and the "
-            "token's access",
+            "not found. The repository (its owner, its branch) does not exist, or the token can't see it: check "
+            "`repositories`, `branches` and the token's access",
             status=404,
         ),
     )
