@@ -24,7 +24,8 @@ values = st.one_of(st.integers(0, 12), st.none())
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """All threads at once, however quick the source is."""
-    monkeypatch.setattr("headwater.pool._PATIENCE", 0.0)
+    monkeypatch.setattr("headwater.pool._LOOK", 0.0)
+    monkeypatch.setattr("headwater.pool._BUSY", float("inf"))
 
 
 @st.composite

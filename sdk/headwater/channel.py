@@ -7,9 +7,12 @@ from collections import deque
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from headwater.waiting import Bell, taken
+from headwater.waiting import Bell, bell, taken
 
 T = TypeVar("T")
+
+# The writer lets things pile up for so many seconds: to wake it for each costs more than what it does with most.
+_NAP = 0.005
 
 
 class Channel(Generic[T]):
@@ -32,16 +35,18 @@ class Channel(Generic[T]):
         self._expected = self._share
         self._held = 0
         self._writing = 0
+        self._writer: Bell | None = None
 
-    def reserve(self, bell: Bell) -> int:
+    def reserve(self) -> int:
         """Wait for room for a page; the bytes that are kept for it.
 
-        :raises Stopped: when the thread that waits, whose bell this is, was stopped.
+        :raises Stopped: when the thread that waits was stopped.
         """
-        bell.check()
+        mine = bell()
+        mine.check()
         with self._lock:
             if not self._has_room():
-                self._wait(bell)
+                self._wait(mine)
             self._held += self._expected
             self._ring()
             return self._expected
@@ -49,18 +54,18 @@ class Channel(Generic[T]):
     def _has_room(self) -> bool:
         return self._held <= 0 or self._held + self._expected <= self._budget
 
-    def _wait(self, bell: Bell) -> None:
+    def _wait(self, mine: Bell) -> None:
         """With the lock held, until there is room."""
         while not self._has_room():
-            self._waiting.append(bell)
+            self._waiting.append(mine)
             self._lock.release()
             try:
-                bell.wait()
+                mine.wait()
             finally:
                 self._lock.acquire()
-                if bell in self._waiting:  # rung by somebody else, or stopped
-                    self._waiting.remove(bell)
-                if bell.stopped:
+                if mine in self._waiting:  # rung by somebody else, or stopped
+                    self._waiting.remove(mine)
+                if mine.stopped:
                     self._ring()  # the ring may have been meant for the next one
 
     def put(self, item: T, size: int = 0, reserved: int = 0) -> None:
@@ -69,8 +74,11 @@ class Channel(Generic[T]):
             self._held += size - reserved
             if size:  # moves up at once and down slowly
                 self._expected = min(self._share, max(size, self._expected - (self._expected - size) // 8))
+            crowded = self._held > self._budget // 2
             self._ring()
         self._items.put((item, size))
+        if crowded:
+            self.hurry()
 
     def release(self, reserved: int) -> None:
         """Give room back that was not needed."""
@@ -87,6 +95,9 @@ class Channel(Generic[T]):
                 self._held -= self._writing
                 self._writing = 0
                 self._ring()
+        if self._items.empty():
+            self._writer = bell()
+            self._writer.wait(_NAP)
         found = taken(self._items, seconds)
         if found is None:
             return None
@@ -94,8 +105,14 @@ class Channel(Generic[T]):
         return item
 
     def wake(self) -> None:
-        """Let :meth:`take` return."""
+        """Let :meth:`take` return at once."""
         self._items.put((None, 0))
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Somebody waits for what was put in."""
+        if self._writer is not None:
+            self._writer.ring()
 
     def _ring(self) -> None:
         """With the lock held: whoever is woken and finds room wakes the next."""

@@ -5,8 +5,8 @@ The threads read; whoever iterates over :meth:`Pool.messages` books and gives. B
 records have gone out, so it is never ahead of a slice that is not finished, however many are being read.
 
 The streams are begun in the catalog's order, a later one as soon as there are threads that the earlier ones
-have no slices for. Threads are added while the writer waits: an API that answers at once is read by one or two,
-as more would only compete for the interpreter; one that takes its time by all of them.
+have no slices for. Threads are added while the processor is idle: an API that answers at once is read by one or
+two, as more would only compete for the interpreter; one that takes its time by all of them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from headwater.waiting import Bell
 
 _BUDGET = 8 * 1024 * 1024
 """Bytes of records that wait for the writer; what a page takes in memory is more than once its records."""
-_PATIENCE = 0.003
-"""Seconds that the writer waits for something before there are more threads."""
+_LOOK = 0.004
+"""After so many seconds it is looked whether more threads would help."""
+_BUSY = 0.75
+"""The share of them that the process worked, from which on they would not: it is not waiting for anybody."""
 _FAREWELL = 2.0
 """Seconds that threads have to end in when the read is stopped. One that looks up a host's name or connects
 can't be woken; it ends when that does, and doesn't keep the process from ending."""
@@ -126,6 +128,7 @@ class Pool:
         self._threads: list[_Thread] = []
         self._idle: deque[Bell] = deque()
         self._opening = self._closing = False
+        self._looked, self._used = time.monotonic(), time.process_time()
 
     # --- in the thread that writes ------------------------------------------------------------------------
 
@@ -170,10 +173,19 @@ class Pool:
             return self._channel.take()
         if not self._threads:
             self._add(1)
-        found = self._channel.take(_PATIENCE)
-        if found is None:
+        elif self._waits():
             self._add(min(len(self._threads), self._concurrency - len(self._threads)))
-        return found
+        return self._channel.take(_LOOK)
+
+    def _waits(self) -> bool:
+        """Whether the threads that there are leave the processor idle. Asked now and then."""
+        now = time.monotonic()
+        passed = now - self._looked
+        if passed < _LOOK:
+            return False
+        used = time.process_time()
+        worked, self._looked, self._used = used - self._used, now, used
+        return worked < _BUSY * passed
 
     def _add(self, count: int) -> None:
         for _ in range(count):
@@ -274,6 +286,7 @@ class Pool:
         try:
             if opening:
                 self._channel.put(_Opened(reading, me.bell))
+                self._channel.hurry()
                 while not reading.started:
                     me.bell.wait()
                 reading.reader = reading.open()
@@ -328,7 +341,7 @@ class Pool:
         reserved = 0
         try:
             while True:
-                reserved = self._channel.reserve(me.bell)
+                reserved = self._channel.reserve()
                 step = next(steps, None)
                 if step is None:
                     return None

@@ -86,7 +86,7 @@ class StreamReader:
         """The slices that are to be read."""
         start = self.stream.start()
         for index, partition in enumerate(self.stream.partitions()):
-            known = self._state.get(partition) if self._state is not None else None
+            known = self._state.expect(partition) if self._state is not None else None
             yield Task(index, Slice(partition, start=latest((known, start))), known)
 
     def skipped(self, reason: SkipSlice) -> None:

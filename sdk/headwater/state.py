@@ -63,7 +63,7 @@ class StreamState:
     def get(self, partition: Partition) -> Any:
         """From which cursor value (inclusive) a partition is to be read; None: from the beginning."""
         found = self._by_partition.get(_identity(partition))
-        if found is not None:
+        if found is not None and found[1] is not None:
             return found[1]
         node: Any = self._legacy
         for value in partition.values():
@@ -71,6 +71,13 @@ class StreamState:
         if partition and isinstance(node, Mapping) and node.get(self._cursor) is not None:
             return self._value(node)
         return self._everywhere
+
+    def expect(self, partition: Partition) -> Any:
+        """As :meth:`get`, for a partition that will be read: it has its place in the state from now on, so that
+        the state is the same in whatever order partitions are done with. May be called in another thread."""
+        if partition:
+            self._by_partition.setdefault(_identity(partition), (partition, None))
+        return self.get(partition)
 
     def set(self, partition: Partition, value: Any) -> None:
         """The partition is read up to this cursor value; None: nothing is known of it yet."""
@@ -83,10 +90,8 @@ class StreamState:
 
     def put_back(self, partition: Partition, value: Any) -> None:
         """Take back what was set for the partition: it is known only up to this value, or not at all (None)."""
-        if value is None and partition:
-            self._by_partition.pop(_identity(partition), None)
-        elif partition:
-            self.set(partition, value)
+        if partition:
+            self._by_partition[_identity(partition)] = (partition, value)
         else:
             self._everywhere = value
 
@@ -95,13 +100,15 @@ class StreamState:
 
     def to_json(self) -> dict[str, Any]:
         """The state's content; never empty, as an empty one means a reset."""
-        if not self._by_partition and not self._legacy:
+        states = [
+            {"partition": dict(partition), "cursor": {self._cursor: value}}
+            for partition, value in list(self._by_partition.values())
+            if value is not None
+        ]
+        if not states and not self._legacy:
             return dict(NO_CURSOR) if self._everywhere is None else {self._cursor: self._everywhere}
         blob: dict[str, Any] = dict(self._legacy)  # until each of its partitions was read and is in `states`
-        blob["states"] = [
-            {"partition": dict(partition), "cursor": {self._cursor: value}}
-            for partition, value in self._by_partition.values()
-        ]
+        blob["states"] = states
         if self._everywhere is not None:  # where the partitions not yet read start
             blob.update(use_global_cursor=True, state={self._cursor: self._everywhere})
         return blob

@@ -2,8 +2,9 @@
 
 ``GET /TOTAL/items?page=1&per_page=1000&since=...`` gives a page of TOTAL records by ascending ``updated_at``,
 and ``Link: <...>; rel="next"`` while there are more;
-``/TOTAL/quoted`` gives the same with some numbers as texts. ``python -m tests.benchmarks.server`` prints its URL and
-serves until its standard input ends.
+``/TOTAL/quoted`` gives the same with some numbers as texts; ``/TOTAL/parts/NUMBER/PLACE`` those of one of NUMBER
+equal parts. ``delay=100`` in a query answers after so many milliseconds. ``python -m tests.benchmarks.server``
+prints its URL and serves until its standard input ends.
 """
 
 from __future__ import annotations
@@ -35,7 +36,12 @@ class Api(asyncio.Protocol):
             head, self._unread = self._unread[:end].decode("latin-1"), self._unread[end + 4 :]
             lines = head.split("\r\n")
             host = next((line[5:].strip() for line in lines if line[:5].lower() == "host:"), "localhost")
-            self.transport.write(answer(lines[0].split(" ")[1], host))
+            target = lines[0].split(" ")[1]
+            if "delay=" in target:
+                delay = int(target.split("delay=", 1)[1].split("&")[0]) / 1000
+                asyncio.get_running_loop().call_later(delay, self.transport.write, answer(target, host))
+            else:
+                self.transport.write(answer(target, host))
 
 
 def answer(target: str, host: str) -> bytes:
@@ -43,18 +49,23 @@ def answer(target: str, host: str) -> bytes:
     parts = urlsplit(target)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     total, _, what = parts.path.strip("/").partition("/")
-    if what not in ("items", "quoted") or not total.isdigit():
+    what, _, part = what.partition("/")
+    if what not in ("items", "quoted", "parts") or not total.isdigit():
         return _head("404 Not Found", 2) + b"{}"
+    first, end = 0, int(total)
+    if what == "parts":
+        count, place = map(int, part.split("/"))
+        first, end = end // count * place, end // count * (place + 1)
     number = max(1, int(query.get("page", "1")))
     size = min(A_MINUTE, max(1, int(query.get("per_page", "100"))))
     since = query.get("since", "")
-    first = (first_since(since) if since else 0) + (number - 1) * size
-    count = max(0, min(size, int(total) - first))
+    first = max(first, first_since(since) if since else 0) + (number - 1) * size
+    count = max(0, min(size, end - first))
     body = page(first, count, quoted=what == "quoted")
     link = ""
-    if first + count < int(total):
-        more = f"&since={since}" if since else ""
-        link = f'Link: <http://{host}{parts.path}?page={number + 1}&per_page={size}{more}>; rel="next"\r\n'
+    if first + count < end:
+        kept = "".join(f"&{name}={query[name]}" for name in ("since", "delay") if name in query)
+        link = f'Link: <http://{host}{parts.path}?page={number + 1}&per_page={size}{kept}>; rel="next"\r\n'
     return _head("200 OK", len(body), link) + body
 
 

@@ -18,7 +18,7 @@ def count(lines: Any) -> dict[str, Any]:
     depends neither on their order nor on how their JSON is written. A field that is null is the same as one
     that is missing, as airbyte-cdk leaves such fields out."""
     ids: set[int] = set()
-    records = states = checksum = 0
+    records = states = state_bytes = checksum = 0
     cursor, statuses = None, []
     encode = msgspec.json.Encoder(order="deterministic").encode
     for line in lines:
@@ -31,6 +31,7 @@ def count(lines: Any) -> dict[str, Any]:
             checksum += zlib.crc32(encode(there))
         elif message["type"] == "STATE":
             states += 1
+            state_bytes += len(line)
             cursor = message["state"]["stream"]["stream_state"].get("updated_at")
         elif message["type"] == "TRACE" and message["trace"]["type"] == "STREAM_STATUS":
             statuses.append(message["trace"]["stream_status"]["status"])
@@ -39,6 +40,7 @@ def count(lines: Any) -> dict[str, Any]:
         "distinct": len(ids),
         "checksum": checksum,
         "states": states,
+        "state_bytes": state_bytes,
         "cursor": cursor,
         "status": statuses[-1] if statuses else None,
     }

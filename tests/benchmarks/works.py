@@ -21,6 +21,7 @@ class Work:
     :ivar records: how many the API has.
     :ivar per_page: how many an answer holds.
     :ivar fields: the fields that the sync wants; none named: all.
+    :ivar settings: of the config, besides.
     :ivar target: how many times the CDK's records per CPU second are aimed at.
     """
 
@@ -30,24 +31,27 @@ class Work:
     per_page: int = 1000
     fields: tuple[str, ...] = ()
     target: float = 4.0
+    settings: tuple[tuple[str, int], ...] = ()
 
     @property
     def incremental(self) -> bool:
         """Whether states are due on the way."""
-        return self.stream == "changes"
+        return self.stream in ("changes", "part_changes")
 
     @property
     def pages(self) -> int:
         """Answers that hold records."""
         return -(-self.records // self.per_page)
 
-    def command(self, room: Room, url: str, folder: Path) -> list[str]:
+    def command(self, room: Room, url: str, folder: Path, state: Path | None = None) -> list[str]:
         """The command line of this read; its files are written to a folder."""
         stem = self.title.replace(" ", "-")
         config, catalog = folder / f"{stem}-config.json", folder / f"{stem}-catalog.json"
-        config.write_text(json.dumps({"url": f"{url}/{self.records}", "per_page": self.per_page}))
+        settings = {"url": f"{url}/{self.records}", "per_page": self.per_page, **dict(self.settings)}
+        config.write_text(json.dumps(settings))
         catalog.write_text(json.dumps(self.catalog()))
-        return room.command("read", "--config", str(config), "--catalog", str(catalog))
+        known = ["--state", str(state)] if state is not None else []
+        return room.command("read", "--config", str(config), "--catalog", str(catalog), *known)
 
     def catalog(self) -> dict[str, Any]:
         """The configured catalog."""

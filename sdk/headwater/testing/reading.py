@@ -78,5 +78,6 @@ def result_of(messages: Iterator[Message], catalog: ConfiguredCatalog) -> ReadRe
             result.statuses.setdefault(str(message.stream), []).append(message.status)
         elif isinstance(message, ErrorTrace):
             result.traces.append(message)
-    result.states = list(last.values())
+    order = [stream.descriptor for stream in catalog.streams]
+    result.states = [last[name] for name in sorted(last, key=lambda name: order.index(name) if name in order else -1)]
     return result

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from headwater import Config, Cursor, HttpSource, HttpStream, LinkHeader, Record, Request, SchemaFile, Slice
 
@@ -16,6 +16,9 @@ class BenchConfig(Config):
 
     url: str
     per_page: int = 1000
+    parts: int = 20
+    delay: int = 0
+    num_workers: int = 1
 
 
 class Items(HttpStream):
@@ -62,6 +65,27 @@ class Quoted(Coerced):
     path = "quoted"
 
 
+class Parts(Items):
+    """Every record, in equal parts that are read each for itself."""
+
+    name = "parts"
+    path = "parts/{parts}/{part}"
+
+    def partitions(self) -> Iterator[Mapping[str, Any]]:
+        parts = self.source.config.parts
+        return ({"parts": parts, "part": part} for part in range(parts))
+
+    def request(self, slice: Slice) -> Request:
+        return super().request(slice).with_params(delay=self.source.config.delay or None)
+
+
+class PartChanges(Parts):
+    """The records that changed, with a state for each part."""
+
+    name = "part_changes"
+    cursor = Cursor("updated_at", order="ascending")
+
+
 class BenchSource(HttpSource):
     """Reads the benchmark's API."""
 
@@ -73,7 +97,7 @@ class BenchSource(HttpSource):
         return self.config.url
 
     def streams(self) -> list[HttpStream]:
-        return [Items(self), Changes(self), Tagged(self), Coerced(self), Quoted(self)]
+        return [Items(self), Changes(self), Tagged(self), Coerced(self), Quoted(self), Parts(self), PartChanges(self)]
 
 
 if __name__ == "__main__":
