@@ -128,6 +128,16 @@ class Config(msgspec.Struct, metaclass=_ConfigMeta, frozen=True, kw_only=True):
         return {**schema, "additionalProperties": True}
 
 
+def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A config file's content with changed settings, also those in nested ones."""
+    both = {**config, **changes}
+    for name, value in changes.items():
+        old = config.get(name)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            both[name] = merged(old, value)
+    return both
+
+
 def _decode_secret(kind: type, value: Any) -> Any:
     if kind is Secret and isinstance(value, str):
         return Secret(value)

@@ -24,10 +24,11 @@ import logging
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from types import GeneratorType
 from typing import Any, NoReturn
 
+from headwater.config import merged
 from headwater.errors import (
     ConfigError,
     HeadwaterError,
@@ -231,7 +232,7 @@ class Command:
     def _changed(self, message: Control) -> Control:
         """A changed config: the whole of it, as the platform replaces the old one. Its secrets are masked
         from now on, except here."""
-        self._config = _merged(self._config, message.config)
+        self._config = merged(self._config, message.config)
         self._mask.add(self._secrets())
         if self._source is not None:
             try:
@@ -261,15 +262,6 @@ class Command:
 def as_generator(messages: Iterable[Message]) -> Generator[Message, None, None]:
     """A child may override ``read`` with any iterator; this one can be told to stop."""
     yield from messages
-
-
-def _merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with the changed settings, also those in nested ones."""
-    merged = dict(config)
-    for name, value in changes.items():
-        old = merged.get(name)
-        merged[name] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 def _keep_answers(source: Source, directory: str, mask: Mask) -> None:

@@ -18,6 +18,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 
 from headwater.cdk import models
+from headwater.config import merged
 from headwater.errors import ConfigError, TransientError
 from headwater.process import arguments
 from headwater.process.masking import Mask
@@ -183,16 +184,6 @@ class CdkSource(AirbyteSource):  # type: ignore[misc]
             for part in secret.split(","):  # a list of tokens
                 if len(part.strip()) >= _SHORTEST_SECRET:
                     add_to_secrets(part.strip())
-
-
-def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with the changed settings, also those in nested ones."""
-    both = {**config, **changes}
-    for name, value in changes.items():
-        old = config.get(name)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            both[name] = merged(old, value)
-    return both
 
 
 @contextmanager

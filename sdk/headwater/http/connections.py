@@ -37,30 +37,25 @@ def _use(connection: Any) -> None:
     mine.check()
 
 
-class _HttpPool(HTTPConnectionPool):
+class _Watched:
+    """A pool whose connections are waited for by the thread that has them."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection = super()._get_conn(timeout)  # type: ignore[misc]
+        _use(connection)
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:
+        bell().line = None
+        super()._put_conn(conn)  # type: ignore[misc]
+
+
+class _HttpPool(_Watched, HTTPConnectionPool):
     ConnectionCls = _Http
 
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        connection = super()._get_conn(timeout)
-        _use(connection)
-        return connection
 
-    def _put_conn(self, conn: Any) -> None:
-        bell().line = None
-        super()._put_conn(conn)
-
-
-class _HttpsPool(HTTPSConnectionPool):
+class _HttpsPool(_Watched, HTTPSConnectionPool):
     ConnectionCls = _Https
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        connection = super()._get_conn(timeout)
-        _use(connection)
-        return connection
-
-    def _put_conn(self, conn: Any) -> None:
-        bell().line = None
-        super()._put_conn(conn)
 
 
 _POOLS = {"http": _HttpPool, "https": _HttpsPool}
