@@ -16,7 +16,7 @@ $(VENV)/.made: pyproject.toml constraints.txt $(wildcard connectors/*/pyproject.
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet 'uv>=0.7,<1'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --compile-bytecode \
-		--editable '.[dev,vdk,duckdb]' $(foreach connector,$(wildcard connectors/source-*),--editable $(connector)) --group test
+		--editable '.[dev,vdk]' $(foreach connector,$(wildcard connectors/source-*),--editable $(connector)) --group test
 	touch $@
 
 # --- what a newcomer runs ----------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ bench: $(VENV)/.made
 # The versions of everything, for all supported Pythons, without the registry's name.
 pins: $(VENV)/.made
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
-		--no-emit-find-links --extra dev --extra vdk --extra duckdb --group test pyproject.toml -o constraints.txt
+		--no-emit-find-links --extra dev --extra vdk --group test pyproject.toml -o constraints.txt
 
 clean:
 	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
