@@ -1,0 +1,122 @@
+"""Reading what a process writes, from the pipes that it writes to."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+
+from headwater.errors import ForeignError
+
+CHUNK = 2**20
+"""Bytes: the most that one read gives, and the size of the pipe, where the system allows it."""
+
+_LOOK = 0.5  # seconds after which it is looked whether the process is still there
+_LAST_WORDS = 2.0  # seconds that a pipe stays open, for children of a process that has ended
+_TAIL = 16 * 2**10
+_LINE = 4 * 2**10
+_LINES = 100  # of standard error told a second
+
+
+def widen(fd: int) -> None:
+    """Make a pipe as large as a chunk: fewer switches between writer and reader."""
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, CHUNK)
+
+
+class PipeReader:
+    """The reading end of a pipe.
+
+    :param alive: whether the process still runs. Where it does not, a pipe that its children keep open counts as
+        ended a little later.
+    :param silence: seconds without a byte that are an error.
+    """
+
+    def __init__(self, fd: int, title: str, alive: Callable[[], bool], silence: float) -> None:
+        self.fd = fd
+        self._title = title
+        self._alive = alive
+        self._silence = silence
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
+        widen(fd)
+
+    def read(self) -> bytes:
+        """The next bytes; ``b""`` at the end.
+
+        :raises ForeignError: after the set time without any.
+        """
+        since = time.monotonic()
+        ended: float | None = None
+        while not self._poll.poll(1000 * min(_LOOK, self._silence)):
+            now = time.monotonic()
+            if not self._alive():
+                ended = ended or now
+                if now - ended >= _LAST_WORDS:
+                    return b""
+            elif now - since >= self._silence:
+                raise ForeignError(
+                    f"{self._title} wrote nothing for {self._silence:g} seconds, so it was ended. Look at what it "
+                    "waits for; if it really needs so long, set a longer time (silence)."
+                )
+        return os.read(self.fd, CHUNK)
+
+    def close(self) -> None:
+        """Close it: a process that goes on writing gets EPIPE."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+class Tail:
+    """Drains standard error in a thread of its own, as a full pipe would stop the process, and keeps the last of it.
+
+    :param said: called with its lines, at most a hundred a second; what is left out is counted.
+    """
+
+    def __init__(self, fd: int, said: Callable[[str], None] | None) -> None:
+        self._fd = fd
+        self._said = said
+        self._kept = bytearray()
+        self._rest = b""
+        self._second, self._lines, self._left_out = 0.0, 0, 0
+        self._thread = threading.Thread(target=self._drain, name="headwater-stderr", daemon=True)
+        self._thread.start()
+
+    def text(self, seconds: float = _LAST_WORDS) -> str:
+        """What it ended with; waits for the end, but not longer than this."""
+        self._thread.join(seconds)
+        return bytes(self._kept).decode("utf-8", "replace").strip()
+
+    def _drain(self) -> None:
+        try:
+            while chunk := os.read(self._fd, 2**16):
+                self._kept += chunk
+                if len(self._kept) > 2 * _TAIL:
+                    del self._kept[:-_TAIL]
+                if self._said is not None:
+                    self._tell(self._said, chunk)
+            if self._said is not None and self._rest:
+                self._tell(self._said, b"\n")
+        finally:
+            os.close(self._fd)
+
+    def _tell(self, said: Callable[[str], None], chunk: bytes) -> None:
+        *lines, rest = (self._rest + chunk).split(b"\n")
+        self._rest = rest[:_LINE]
+        now = time.monotonic()
+        if now - self._second >= 1.0:
+            left_out, self._left_out = self._left_out, 0
+            self._second, self._lines = now, 0
+            if left_out:
+                said(f"({left_out} lines of standard error are left out)")
+        for line in lines:
+            if self._lines >= _LINES:
+                self._left_out += 1
+            elif text := line[:_LINE].decode("utf-8", "replace").strip():
+                self._lines += 1
+                said(text)
