@@ -4,25 +4,25 @@ The threads read; whoever iterates over :meth:`Pool.messages` books and gives. B
 :class:`~headwater.channel.Channel`, in which each slice's pages keep their order: a state is made when its
 records have gone out, so it is never ahead of a slice that is not finished, however many are being read.
 
-The streams are begun in the catalog's order, a later one as soon as there are threads that the earlier ones
-have no slices for. Threads are added while the processor is idle: an API that answers at once is read by one or
-two, as more would only compete for the interpreter; one that takes its time by all of them.
+Threads are added while the processor is idle: an API that answers at once is read by one or two, as more would
+only compete for the interpreter; one that takes its time by all of them. Whose turn it is, :mod:`headwater.rota`
+says.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from headwater import waiting
 from headwater.channel import Channel
 from headwater.errors import ConfigError, SkipSlice, Stopped
-from headwater.protocol.messages import Message, Status, StreamDescriptor, StreamStatus
+from headwater.protocol.messages import Message, Status, StreamStatus
 from headwater.reader import StreamReader
+from headwater.rota import Reader, Reading, Rota
 from headwater.slices import Step, Task
 from headwater.waiting import Bell
 
@@ -35,38 +35,6 @@ _BUSY = 0.75
 _FAREWELL = 2.0
 """Seconds that threads have to end in when the read is stopped. One that looks up a host's name or connects
 can't be woken; it ends when that does, and doesn't keep the process from ending."""
-
-
-@dataclass(eq=False)
-class Reading:
-    """One stream that is read.
-
-    :ivar open: makes its reader; may ask the API.
-    :ivar tasks: its slices; one thread at a time takes the next.
-    :ivar busy: a thread is taking it.
-    :ivar exhausted: there are no more slices, or no more are wanted.
-    :ivar failure: why the stream as a whole failed.
-    """
-
-    name: StreamDescriptor
-    open: Callable[[], StreamReader]
-    reader: StreamReader | None = None
-    tasks: Iterator[Task] = field(default_factory=lambda: iter(()))
-    started: bool = False
-    busy: bool = False
-    exhausted: bool = False
-    given_out: int = 0
-    ended: int = 0
-    failure: BaseException | None = None
-
-
-@dataclass(eq=False)
-class _Thread:
-    """One of the threads that read, and the stream that it is at."""
-
-    bell: Bell = field(default_factory=Bell)
-    reading: Reading | None = None
-    thread: threading.Thread | None = None
 
 
 @dataclass(frozen=True)
@@ -119,15 +87,11 @@ class Pool:
         ending: Callable[[Reading], Generator[Message, None, Status]],
     ) -> None:
         self._readings = list(readings)
-        self._waiting_list = deque(readings)
         self._concurrency = concurrency
         self._events = events
         self._ending = ending
-        self._lock = threading.Lock()
+        self._rota = Rota(readings)
         self._channel: Channel[_Opened | _Given | _Ended | _Broken] = Channel(_BUDGET, concurrency)
-        self._threads: list[_Thread] = []
-        self._idle: deque[Bell] = deque()
-        self._opening = self._closing = False
         self._looked, self._used = time.monotonic(), time.process_time()
 
     # --- in the thread that writes ------------------------------------------------------------------------
@@ -153,7 +117,7 @@ class Pool:
                 elif isinstance(item, _Broken):
                     raise item.error
         except Stopped:
-            self._cancel()
+            self._rota.stop()
             for reading in self._readings:
                 if reading.started:
                     if reading.reader is not None:
@@ -169,12 +133,13 @@ class Pool:
 
     def _take(self) -> _Opened | _Given | _Ended | _Broken | None:
         """The next thing; None when there is none yet."""
-        if len(self._threads) >= self._concurrency or not self._waiting_list:
+        there = len(self._rota.readers)
+        if there >= self._concurrency or self._rota.is_empty:
             return self._channel.take()
-        if not self._threads:
+        if not there:
             self._add(1)
         elif self._waits():
-            self._add(min(len(self._threads), self._concurrency - len(self._threads)))
+            self._add(min(there, self._concurrency - there))
         return self._channel.take(_LOOK)
 
     def _waits(self) -> bool:
@@ -189,9 +154,9 @@ class Pool:
 
     def _add(self, count: int) -> None:
         for _ in range(count):
-            made = _Thread()
-            self._threads.append(made)
-            name = f"headwater-read-{len(self._threads)}"
+            made = Reader()
+            self._rota.readers.append(made)
+            name = f"headwater-read-{len(self._rota.readers)}"
             made.thread = threading.Thread(target=self._run, args=(made,), name=name, daemon=True)
             made.thread.start()
 
@@ -206,44 +171,26 @@ class Pool:
             yield from reader.due()
         if error is not None:
             reading.failure = reading.failure or error
-            self._give_up(reading)
-        with self._lock:
-            over = reading.exhausted and not reading.busy and reading.ended == reading.given_out
-            over = over and reading in self._readings
-        if over:
+            self._rota.give_up(reading)
+        if reading in self._readings and self._rota.is_over(reading):
             status = yield from self._ending(reading)
             self._readings.remove(reading)
             yield StreamStatus(reading.name, status)
 
-    def _give_up(self, reading: Reading) -> None:
-        """Read no more slices of a stream, nor to the end those that are being read."""
-        with self._lock:
-            self._exhaust(reading)
-            for thread in self._threads:
-                if thread.reading is reading:
-                    thread.bell.stop()
-
-    def _cancel(self) -> None:
-        """Let all threads end."""
-        with self._lock:
-            self._closing = True
-            for thread in self._threads:
-                thread.bell.stop()
-
     def _close(self) -> None:
-        self._cancel()
+        self._rota.stop()
         until = time.monotonic() + _FAREWELL
-        for each in self._threads:
+        for each in self._rota.readers:
             # not started, where a signal came in between; itself, where it is the one that collects the garbage
             if each.thread is not None and each.thread.ident not in (None, threading.get_ident()):
                 each.thread.join(max(0.0, until - time.monotonic()))
 
     # --- in the threads that read -------------------------------------------------------------------------
 
-    def _run(self, me: _Thread) -> None:
+    def _run(self, me: Reader) -> None:
         waiting.adopt(me.bell)
         try:
-            while (reading := self._next_reading(me)) is not None:
+            while (reading := self._rota.turn(me)) is not None:
                 task = self._next_task(me, reading)
                 if task is not None:
                     error = self._read(me, reading, task)
@@ -253,32 +200,7 @@ class Pool:
         except BaseException as error:  # noqa: BLE001 - else the writer would wait for ever
             self._channel.put(_Broken(error))
 
-    def _next_reading(self, me: _Thread) -> Reading | None:
-        """The first stream with a slice to take, which is this thread's to take now; None: there is none.
-
-        :raises Stopped: when the read is stopped.
-        """
-        with self._lock:
-            me.reading = None
-            me.bell.reset()
-            while not self._closing:
-                if not self._waiting_list:
-                    return None
-                for reading in self._waiting_list:
-                    if not reading.busy and (reading.reader is not None or not self._opening):
-                        reading.busy = True
-                        self._opening = self._opening or reading.reader is None
-                        me.reading = reading
-                        return reading
-                self._idle.append(me.bell)
-                self._lock.release()
-                try:
-                    me.bell.wait()
-                finally:
-                    self._lock.acquire()
-            raise Stopped
-
-    def _next_task(self, me: _Thread, reading: Reading) -> Task | None:
+    def _next_task(self, me: Reader, reading: Reading) -> Task | None:
         """The stream's next slice; None: there is none, which the writer is told."""
         task: Task | None = None
         error: BaseException | None = None
@@ -294,21 +216,7 @@ class Pool:
             task = next(reading.tasks, None)
         except BaseException as found:  # noqa: BLE001 - whatever it is, it is the stream's
             error = found
-        with self._lock:
-            reading.busy = False
-            if opening:
-                self._opening = False
-            if error is not None and not isinstance(error, Stopped):  # before the stream can be over
-                reading.failure = reading.failure or error
-            if reading.exhausted or self._closing:
-                task = None
-            if task is None:
-                self._exhaust(reading)
-            else:
-                reading.given_out += 1
-            for bell in self._idle:
-                bell.ring()
-            self._idle.clear()
+        task = self._rota.took(reading, task, error, opened=opening)
         if task is None:
             self._channel.put(_Ended(reading, None, None if isinstance(error, Stopped) else error))
         return task
@@ -322,19 +230,10 @@ class Pool:
             error = None
         if error is not None and not isinstance(error, ConfigError):
             return error
-        with self._lock:
-            reading.reader.ended(task, error)
-            if reading.reader.gives_up:
-                self._exhaust(reading)
+        self._rota.ended(reading, task, error)
         return None
 
-    def _exhaust(self, reading: Reading) -> None:
-        """With the lock held: take no more slices of it."""
-        reading.exhausted = True
-        if reading in self._waiting_list:
-            self._waiting_list.remove(reading)
-
-    def _read(self, me: _Thread, reading: Reading, task: Task) -> BaseException | None:
+    def _read(self, me: Reader, reading: Reading, task: Task) -> BaseException | None:
         """Read a slice; returns why it could not be read."""
         assert reading.reader is not None
         steps = reading.reader.steps(task)

@@ -30,7 +30,8 @@ from headwater.traces import exited, trace_of
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from headwater.pool import Pool, Reading
+    from headwater.pool import Pool
+    from headwater.rota import Reading
 
 log = logging.getLogger("headwater")
 
@@ -160,7 +161,8 @@ class Source(ABC):
         failed: dict[str, Exception],
         level: int,
     ) -> Iterator[Message]:
-        from headwater.pool import Pool, Reading
+        from headwater.pool import Pool
+        from headwater.rota import Reading
 
         def reading(configured: ConfiguredStream) -> Reading:
             name = configured.descriptor

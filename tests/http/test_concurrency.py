@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from headwater import Cursor, PageNumbers
 from headwater.errors import Stopped
 from headwater.http.ratelimit import RateLimit
-from headwater.protocol.messages import Records, Status, StreamStatus
+from headwater.protocol.messages import Message, Records, State, Status, StreamStatus
 from headwater.testing import Upstream, read
 from tests.http.apis import Api, Items
 
@@ -49,6 +52,44 @@ def test_slices_are_asked_for_at_the_same_time(api: Upstream) -> None:
     result = read(Api(api.url, Sharded, concurrency=10)).ok()
     assert sorted(row["id"] for row in result.records["items"]) == list(range(20))
     assert time.monotonic() - began < 1.0  # 0.2 would be ideal, and 2.0 one after another
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    slices=st.lists(st.integers(min_value=0, max_value=5), min_size=1, max_size=6),
+    level=st.sampled_from([1, 2, 6, 10]),
+    slow=st.sets(st.integers(0, 5)),
+    cut=st.integers(0, 30),
+)
+def test_the_records_are_the_same_at_every_level(slices: list[int], level: int, slow: set[int], cut: int) -> None:
+    """And of no prefix does a state say more than it gave: what is missing comes when it is gone on from."""
+    with Upstream() as api:
+        due = []
+        for shard, size in enumerate(slices):
+            rows = [{"id": f"{shard}.{number}", "at": number} for number in range(size)]
+            due += [row["id"] for row in rows]
+            for page in range(size // 2 + 1):
+                wait = 0.01 if shard in slow else 0.0
+                part = rows[page * 2 : page * 2 + 2]
+                api.on(f"/items/{shard}", query={"page": page}, json=part, delay=wait)
+
+        class Some(Sharded):
+            count = len(slices)
+            primary_key = ("id",)
+            cursor = Cursor("at", order="ascending")
+            paginator = PageNumbers(start=0, size=2)
+
+        source = Api(api.url, Some, concurrency=level)
+        catalog = source.discover().configured()
+        messages = list(source.read(catalog))
+        assert sorted(ids(messages)) == sorted(due)
+        begun = messages[:cut]
+        last = [message for message in begun if isinstance(message, State)][-1:]
+        assert set(due) == {*ids(begun), *ids(Api(api.url, Some, concurrency=level).read(catalog, last))}
+
+
+def ids(messages: Iterable[Message]) -> list[str]:
+    return [row["id"] for message in messages if isinstance(message, Records) for row in message.rows()]
 
 
 @pytest.mark.parametrize("how", ["close", "stop"])

@@ -87,6 +87,15 @@ class GithubConfig(Config):
             maximum=240,
         ),
     ] = 120
+    num_workers: Annotated[
+        int,
+        Setting(
+            "Number of concurrent workers",
+            "How many requests are under way at the same time. GitHub allows a hundred, for all of a token's users.",
+            minimum=1,
+            maximum=40,
+        ),
+    ] = 6
 
 
 def migrated(config: Any) -> Any:

@@ -51,6 +51,8 @@ def test_accepted(config: dict[str, Any]) -> None:
         ({"credentials": {"personal_access_token": 5}, "repositories": ["a/b"]}, "personal_access_token"),
         ({"credentials": PAT, "repositories": ["a/b"], "start_date": "yesterday"}, "start_date"),
         ({"credentials": PAT, "repositories": ["a/b"], "max_waiting_time": 0}, "max_waiting_time"),
+        ({"credentials": PAT, "repositories": ["a/b"], "num_workers": 0}, "num_workers"),
+        ({"credentials": PAT, "repositories": ["a/b"], "num_workers": 41}, "num_workers"),
         ({"credentials": {"personal_access_token": " , "}, "repositories": ["a/b"]}, "credentials"),
         ({"credentials": PAT, "repositories": ["a/b"], "api_url": "http://github.acme.test"}, "api_url"),
         ({"credentials": PAT, "repositories": ["a/b"], "api_url": "github.acme.test"}, "api_url"),

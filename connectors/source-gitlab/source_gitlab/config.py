@@ -77,6 +77,15 @@ class GitlabConfig(Config):
             examples=["acme/platform/api"],
         ),
     ] = []
+    num_workers: Annotated[
+        int,
+        Setting(
+            "Number of concurrent workers",
+            "How many requests are under way at the same time.",
+            minimum=1,
+            maximum=40,
+        ),
+    ] = 6
     groups: Annotated[
         str | None, Setting("Groups", "An older form of groups_list: separated by spaces or commas.", extra=_HIDDEN)
     ] = None

@@ -59,6 +59,7 @@ class HttpSource(Source):
     :cvar retry: how often and how long a failing request is tried again.
     :cvar rate_limit: a budget of requests for all streams together; None: none.
     :cvar timeout: seconds without a byte after which a request has failed.
+    :cvar concurrency: how many slices are read, and requests sent, at the same time (:attr:`Source.concurrency`).
     """
 
     headers: Mapping[str, str] = {}
@@ -67,6 +68,7 @@ class HttpSource(Source):
     retry: RetryPolicy = RetryPolicy()
     rate_limit: RateLimit | None = None
     timeout: float = 60.0
+    concurrency: int = 6  # as many as a browser opens to one host
 
     def base_url(self) -> str:
         """The API's URL, to which a stream's path is added. Called once. Credentials go to its host alone."""
