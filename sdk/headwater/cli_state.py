@@ -82,9 +82,9 @@ def _store(flow: Flow, options: argparse.Namespace) -> Iterator[_Store]:
         with FileStates(Path(options.state_file) if options.state_file else flow.state) as states:
             yield states
         return
-    from headwater.bridge.sinks.sqlite import SqliteSink
+    from headwater.bridge.sinks.sql import SqlSink
 
-    assert isinstance(sink, SqliteSink)
+    assert isinstance(sink, SqlSink)
     try:
         sink.connect()
         yield sink.states

@@ -9,7 +9,7 @@ import pytest
 
 from headwater import cli
 from headwater.bridge.flow_file import load_flows
-from headwater.bridge.sinks.sqlite_names import META, safe_name
+from headwater.bridge.sinks.names import OWN, NameRules
 
 PAGE = Path(__file__).parents[2] / "docs" / "operate.md"
 
@@ -33,5 +33,5 @@ def test_every_option_is_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_names() -> None:
     page = PAGE.read_text()
-    assert all(f"`{name}`" in page for name in META)
-    assert f"`{safe_name('ID', lambda name: True)}`" in page
+    assert all(f"`{name}`" in page for name in OWN)
+    assert f"`{NameRules().safe('ID', lambda name: True)}`" in page

@@ -227,7 +227,9 @@ class Landing:
         except BaseException:
             self._ledger.refuse(number)  # also when interrupted: nobody knows whether it counts
             raise
-        self.result.streams[batch.stream.descriptor].landed += len(batch)
+        result = self.result.streams[batch.stream.descriptor]
+        result.landed += len(batch) - batch.refused
+        result.refused += batch.refused
         released = self._ledger.ack(number)
         if self._together:
             self._count(covered)

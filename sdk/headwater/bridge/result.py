@@ -26,6 +26,7 @@ class StreamResult:
     :ivar records: how many were read, before any transform.
     :ivar bytes: of their JSON.
     :ivar landed: how many the destination acknowledged; fewer than ``records`` where a transform drops some.
+    :ivar refused: how many of the others the destination refused, and keeps apart.
     :ivar status: the last that the source told; None when it told none.
     :ivar states: how many states were stored.
     :ivar cut: a trial's ``limit`` ended the stream early.
@@ -38,6 +39,7 @@ class StreamResult:
     records: int = 0
     bytes: int = 0
     landed: int = 0
+    refused: int = 0
     status: Status | None = None
     states: int = 0
     cut: bool = False

@@ -25,11 +25,13 @@ class Batch:
     :ivar stream: the configured stream: its keys, schema and destination mode.
     :ivar parts: the records, in the order read.
     :ivar size: bytes of JSON.
+    :ivar refused: set by a sink that keeps refused records apart: how many of these.
     """
 
     stream: ConfiguredStream
     parts: list[Records] = field(default_factory=list)
     size: int = 0
+    refused: int = 0
     _open: bool = False
 
     def __len__(self) -> int:

@@ -1,0 +1,112 @@
+"""A batch that is written: at once, or made to fit, or without the records that the database refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from headwater.bridge.sink import Batch
+from headwater.bridge.sinks.fit import Record
+from headwater.bridge.sinks.gate import MISFITS
+from headwater.bridge.sinks.options import SqlOptions
+from headwater.bridge.sinks.target import Target
+from headwater.errors import DestinationError
+
+_SHOWN = 200
+
+
+class Refusal(Exception):
+    """Records can't be read; :attr:`Attempt.refused` says which."""
+
+
+class Attempt:
+    """One batch on its way into its stream's tables.
+
+    :param targets: the stream's tables; the first is its own.
+    :param number: the batch's, 16 hex digits.
+    :ivar refused: why records were refused, by their place in the batch.
+    """
+
+    def __init__(self, batch: Batch, targets: list[Target], number: str, options: SqlOptions) -> None:
+        self._batch = batch
+        self._targets = targets
+        self._options = options
+        self.number = number
+        self.refused: dict[int, str] = {}
+
+    def check(self) -> None:
+        """Raise one of MISFITS where records don't fit, and the engine would not notice."""
+        target = self._targets[0]
+        engine = target.engine
+        if engine.binds:
+            return
+        for part in self._batch.parts:
+            target.gate.check(part.data)
+            if engine.suspicious(part.data):
+                raise MISFITS[0]
+
+    def load(self) -> None:
+        """Write the records as they came; in the caller's transaction."""
+        target = self._targets[0]
+        target.load(target.load_whole(self._batch, self.number))
+
+    def load_fitted(self, only: Sequence[int] | None = None) -> None:
+        """Make the records fit, the tables too, and write them; in the caller's transaction.
+
+        :param only: these records, by their place; default: all that are not refused.
+        :raises Refusal: when some can't be read; nothing was written.
+        """
+        chosen = set(self.left() if only is None else only)
+        records = [record for record in self._records() if record.number in chosen]
+        target = self._targets[0]
+        fitted = target.fit(records, self._options.misfits)
+        if fitted.refused:
+            self.refused.update(fitted.refused)
+            raise Refusal
+        target.load(target.load_of(fitted.records, self.number))
+
+    def _records(self) -> Iterator[Record]:
+        number = 0
+        for part in self._batch.parts:
+            for index, data in enumerate(part.data):
+                yield Record(data, part.emitted_at, number, part.changes.get(index, ()))
+                number += 1
+
+    def left(self) -> list[int]:
+        """The places of the records that are not refused."""
+        return [number for number in range(len(self._batch)) if number not in self.refused]
+
+    def told(self) -> list[tuple[str, str]]:
+        """Each refused record: the reason, and its JSON."""
+        if not self.refused:
+            return []
+        return [
+            (self.refused[record.number], str(memoryview(record.data), "utf-8", "replace").replace("\0", "\ufffd"))
+            for record in self._records()
+            if record.number in self.refused
+        ]
+
+    def failure(self) -> DestinationError:
+        """The error that tells of the first refused record."""
+        name = str(self._batch.stream.descriptor)
+        reason, record = self.told()[0]
+        more = f" ({len(self.refused)} records of this batch are refused.)" if len(self.refused) > 1 else ""
+        return DestinationError(
+            f"Stream {name!r}: the destination refused a record: {reason}. Mend the source or the table, or let "
+            f'the flow keep such records apart: refused = "table".{more}',
+            stream=name,
+            internal=record[:_SHOWN],
+        )
+
+
+def culprits(places: Sequence[int], refusal: Callable[[Sequence[int]], str | None]) -> dict[int, str]:
+    """Which records are refused by themselves, and why.
+
+    :param refusal: tries some; why they are refused, or None.
+    """
+    reason = refusal(places)
+    if reason is None:
+        return {}
+    if len(places) == 1:
+        return {places[0]: reason}
+    middle = len(places) // 2
+    return {**culprits(places[:middle], refusal), **culprits(places[middle:], refusal)}

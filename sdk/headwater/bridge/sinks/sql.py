@@ -1,0 +1,266 @@
+"""SQL databases as destinations, with the states in them: rows and states commit in one transaction.
+
+What is common to all of them; see :mod:`headwater.bridge.sinks.engine` for what differs.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from headwater.bridge.sink import Batch
+from headwater.bridge.sinks.attempts import Attempt, Refusal, culprits
+from headwater.bridge.sinks.books import Books
+from headwater.bridge.sinks.engine import Engine
+from headwater.bridge.sinks.gate import MISFITS
+from headwater.bridge.sinks.options import SqlOptions
+from headwater.bridge.sinks.target import Target
+from headwater.bridge.states.sql import SqlStates
+from headwater.errors import BridgeError, DestinationError
+from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
+from headwater.protocol.messages import State, StreamDescriptor
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A stream's tables, and what was done with them in this run."""
+
+    stream: ConfiguredStream
+    targets: list[Target]
+    whole: bool  # an overwrite: written beside the table from the beginning
+    written: bool = False
+    told: set[str] = field(default_factory=set)
+
+    @property
+    def staged(self) -> bool:
+        return self.targets[0].staged
+
+
+class SqlSink:
+    """Writes each stream into a table of a database, typed after its JSON Schema.
+
+    Exactly once, in the mode append too: rows that were written after the last stored state are noted, and
+    removed in the transaction that writes the first of those that are read again in their place.
+
+    :param engine: the database, not connected yet.
+    :param flow: under which name states are kept, so that several flows can share a database. Of two syncs of
+        one flow at the same time, the earlier fails at its next batch.
+    """
+
+    modes: frozenset[DestinationSyncMode] = frozenset({"append", "append_dedup", "overwrite", "overwrite_dedup"})
+
+    def __init__(self, engine: Engine, flow: str = "default", options: SqlOptions | None = None) -> None:
+        self.engine = engine
+        self.flow = flow
+        self.options = options or SqlOptions()
+        self._run = secrets.token_hex(8)
+        self._connected = False
+        self._streams: dict[StreamDescriptor, _Stream] = {}
+        self._books = Books(engine, flow, self._run)
+        self.states = SqlStates(engine.rows, flow, self.transaction, self._run)
+
+    def connect(self) -> None:
+        """Connect, to look at the states; :meth:`open` does it too.
+
+        :raises DestinationError: when that is impossible.
+        """
+        if self._connected:
+            return
+        with self._explained():
+            self.engine.connect()
+            self._connected = True
+            with self.engine.transaction():
+                self._books.create()
+
+    def open(self, catalog: ConfiguredCatalog) -> None:
+        """Connect; create tables and columns that are missing."""
+        self.connect()
+        self._streams = {}
+        self.states.whole = {s.descriptor for s in catalog.streams if s.sync_mode == "full_refresh"}
+        staged: dict[StreamDescriptor, int] = {}
+        with self._explained(), self.engine.transaction():
+            self._books.begin()
+            for stream in catalog.streams:
+                made = self._stream(stream)
+                self._streams[stream.descriptor] = made
+                if made.staged and not made.whole:
+                    staged[stream.descriptor] = made.targets[0].generation
+        self.states.staged = staged
+
+    def _stream(self, stream: ConfiguredStream) -> _Stream:
+        registered = self._books.registered(stream.descriptor)
+        overwrite = stream.destination_sync_mode.startswith("overwrite")
+        generation, minimum = stream.generation_id, stream.minimum_generation_id or 0
+        if generation is None:
+            generation = registered.generation + 1 if overwrite else registered.generation
+        staging = None
+        if overwrite or minimum > registered.generation:
+            staging = self._books.staging(registered.table)
+            if overwrite or not self._continues(stream.descriptor, staging, generation):
+                self.engine.drop(staging)
+        target = Target(self.engine, stream, registered.table, staging or registered.table, generation)
+        target.create()
+        if staging is None and generation != registered.generation:
+            self._books.generation(target, generation)
+        return _Stream(stream, [target], overwrite)
+
+    def _continues(self, stream: StreamDescriptor, staging: object, generation: int) -> bool:
+        """Whether a sync of this generation was broken off, and goes on from where it was."""
+        self.states.staged = {stream: generation}
+        self.states.forget(stream, generation)
+        return bool(self.states.load_staged(stream))
+
+    def write(self, batch: Batch, covered: Sequence[State]) -> None:
+        """Insert or upsert the batch, and store the states, in one transaction."""
+        stream = self._streams[batch.stream.descriptor]
+        attempt = Attempt(batch, stream.targets, secrets.token_hex(8), self.options)
+        with self._explained():
+            if not self._quickly(stream, attempt, covered):
+                self._carefully(stream, attempt, covered)
+        stream.written = True
+        batch.refused = len(attempt.refused)
+        self._tell(stream, attempt)
+
+    def _quickly(self, stream: _Stream, attempt: Attempt, covered: Sequence[State]) -> bool:
+        """Write the records as they came; False where they don't fit, and nothing was written."""
+        try:
+            attempt.check()
+            with self._writing(stream, attempt, covered):
+                attempt.load()
+        except MISFITS:
+            return False
+        except Exception as error:
+            if self.engine.refusal(error) is None:
+                raise
+            self._look(stream)
+            return False
+        return True
+
+    def _carefully(self, stream: _Stream, attempt: Attempt, covered: Sequence[State]) -> None:
+        """Make the records fit, and leave out those that can't be written."""
+        while True:
+            self._look(stream)
+            try:
+                with self._writing(stream, attempt, covered):
+                    attempt.load_fitted()
+                    self._books.refuse(stream.stream.descriptor, attempt.number, attempt.told())
+                return
+            except Refusal:
+                pass
+            except Exception as error:
+                reason = self.engine.refusal(error)
+                if reason is None:
+                    raise
+                found = culprits(attempt.left(), lambda only: self._trial(stream, attempt, only))
+                if not found:
+                    raise
+                attempt.refused.update(found)
+            if self.options.refused == "fail":
+                raise attempt.failure()
+
+    def _trial(self, stream: _Stream, attempt: Attempt, only: Sequence[int]) -> str | None:
+        """Why the database refuses some of the records; None: it takes them. Nothing is written."""
+        self._look(stream)
+        try:
+            with self.transaction():
+                attempt.load_fitted(only)
+                raise _Undone
+        except _Undone:
+            return None
+        except Refusal:
+            return None
+        except Exception as error:
+            reason = self.engine.refusal(error)
+            if reason is None:
+                raise
+            return reason
+
+    @contextmanager
+    def _writing(self, stream: _Stream, attempt: Attempt, covered: Sequence[State]) -> Iterator[None]:
+        descriptor = stream.stream.descriptor
+        with self.transaction():
+            if not stream.written and not stream.whole:
+                self._books.remove_unsettled(descriptor, stream.targets)
+            yield
+            if not stream.whole:
+                self._books.note(descriptor, attempt.number)
+            self.states.put(covered)
+
+    def _look(self, stream: _Stream) -> None:
+        for target in stream.targets:
+            target.look()
+
+    def _tell(self, stream: _Stream, attempt: Attempt) -> None:
+        name = str(stream.stream.descriptor)
+        if nulls := stream.targets[0].null_keys:
+            _LOG.warning("Stream %r: %d rows have null in their primary key; they were appended.", name, nulls)
+        for reason, _ in attempt.told():
+            if reason not in stream.told:
+                stream.told.add(reason)
+                _LOG.warning("Stream %r: records are refused, and kept in _headwater_refused: %s", name, reason)
+
+    def complete(self, stream: ConfiguredStream, covered: Sequence[State]) -> None:
+        """Keep the stream's rows for good; let an overwrite take the place of the old rows."""
+        mine = self._streams[stream.descriptor]
+        with self._explained(), self.transaction():
+            if mine.staged:
+                for target in mine.targets:
+                    self.engine.swap(target.place, target.table)
+                    self._books.generation(target, target.generation)
+                    target.table = target.place
+                self._books.forget_refused(stream.descriptor)
+                self.states.promote(stream.descriptor)
+            self.states.settle(stream.descriptor)
+            self.states.put(covered)
+
+    def close(self) -> None:
+        """Drop what an unfinished overwrite left, and disconnect."""
+        if not self._connected:
+            return
+        self._connected = False
+        try:
+            for stream in self._streams.values():
+                for target in stream.targets:
+                    if stream.whole and target.staged:
+                        with self.engine.transaction():
+                            self.engine.drop(target.table)
+        except Exception as error:  # noqa: BLE001 - dropped at the next start
+            _LOG.warning("%s: a table of an unfinished overwrite could not be dropped: %s", self.engine.title, error)
+        finally:
+            self.engine.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction of this run.
+
+        :raises DestinationError: when another sync of this flow began meanwhile.
+        """
+        with self.engine.transaction():
+            if self._streams and not self._books.current():
+                raise DestinationError(
+                    f"Another sync of the flow {self.flow!r} into {self.engine.where} began while this one ran. "
+                    "This one stops; nothing is lost."
+                )
+            yield
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """The database's errors as DestinationErrors that say what to do."""
+        try:
+            yield
+        except BridgeError:
+            raise
+        except Exception as error:
+            advice = self.engine.advice(error)
+            if advice is None:
+                raise
+            raise DestinationError(f"{self.engine.title}, {self.engine.where}: {advice}") from error
+
+
+class _Undone(Exception):
+    """A trial went well, and is rolled back."""
