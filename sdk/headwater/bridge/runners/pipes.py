@@ -100,8 +100,9 @@ class Tail:
                     del self._kept[:-_TAIL]
                 if self._said is not None:
                     self._tell(self._said, chunk)
-            if self._said is not None and self._rest:
-                self._tell(self._said, b"\n")
+            if self._said is not None:
+                self._tell(self._said, b"\n" if self._rest else b"")
+                self._tell_left_out(self._said)
         finally:
             os.close(self._fd)
 
@@ -110,13 +111,16 @@ class Tail:
         self._rest = rest[:_LINE]
         now = time.monotonic()
         if now - self._second >= 1.0:
-            left_out, self._left_out = self._left_out, 0
             self._second, self._lines = now, 0
-            if left_out:
-                said(f"({left_out} lines of standard error are left out)")
+            self._tell_left_out(said)
         for line in lines:
             if self._lines >= _LINES:
                 self._left_out += 1
             elif text := line[:_LINE].decode("utf-8", "replace").strip():
                 self._lines += 1
                 said(text)
+
+    def _tell_left_out(self, said: Callable[[str], None]) -> None:
+        if self._left_out:
+            said(f"({self._left_out} lines of standard error are left out)")
+            self._left_out = 0

@@ -1,0 +1,6 @@
+"""Everybody else's connectors as sources: any runner, any protocol."""
+
+from headwater.bridge.foreign.classes import CommandSource
+from headwater.bridge.foreign.source import ForeignSource
+
+__all__ = ["CommandSource", "ForeignSource"]

@@ -1,0 +1,182 @@
+"""A connector that somebody else wrote, seen as a source."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar, cast
+
+from headwater.bridge.foreign.airbyte import AirbyteProtocol
+from headwater.bridge.foreign.talk import secrets_by_name
+from headwater.bridge.runners.base import Runner
+from headwater.bridge.transform import transformed
+from headwater.errors import ConfigError
+from headwater.process.masking import Mask
+from headwater.projection import Projection
+from headwater.protocol.catalog import Catalog, ConfiguredCatalog
+from headwater.protocol.messages import Control, Message, Records, Spec, State, StreamDescriptor
+from headwater.secrets import secrets_in
+
+S = TypeVar("S", bound="ForeignSource")
+
+_LOG = logging.getLogger("headwater.source")
+
+
+class Speaks(Protocol):
+    """A protocol, spoken with a runner's processes."""
+
+    def spec(self) -> Spec:
+        """Which settings the connector takes."""
+
+    def check(self, config: Mapping[str, Any]) -> Iterator[Control]:
+        """Whether they work; raises ConfigError to say that they don't."""
+
+    def discover(self, config: Mapping[str, Any]) -> Iterator[Control | Catalog]:
+        """What the connector offers."""
+
+    def read(self, config: Mapping[str, Any], catalog: ConfiguredCatalog, states: Sequence[State]) -> Iterator[Message]:
+        """As ``Readable.read``."""
+
+
+class ForeignSource:
+    """A connector's process as a source (a ``Readable``): a runner and a protocol.
+
+    Every call starts a process, which ends with it. Subclasses say what runs (:meth:`make_runner`) and may change
+    records on the way (:meth:`transform`).
+
+    :cvar protocol: ``airbyte`` or ``singer``.
+    :param config: the connector's settings, as it wants them.
+    :param runner: what runs it; default: what the class says.
+    :param options: of the protocol: see :class:`~headwater.bridge.foreign.singer.SingerProtocol`.
+    :ivar name: for the log.
+    :ivar config: the settings as they are now: a connector may change its own (a renewed token).
+    :ivar keep: called with the settings whenever the connector changes them; they are for its next run.
+    """
+
+    name: str = ""
+    protocol: ClassVar[str] = "airbyte"
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | None = None,
+        *,
+        runner: Runner | None = None,
+        protocol: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config: Mapping[str, Any] = dict(config or {})
+        self.keep: Callable[[Mapping[str, Any]], None] | None = None
+        self._runner = runner
+        self._mask = Mask(secrets_by_name(self.config))
+        self._protocol_name = protocol or self.protocol
+        self._options = dict(options or {})
+        self._offered: dict[StreamDescriptor, frozenset[str] | None] = {}
+        self._speaks: Speaks | None = None
+
+    @classmethod
+    def from_config(cls: type[S], config: Mapping[str, Any]) -> S:
+        """The source with these settings; the connector itself looks at them when it is asked something."""
+        return cls(config)
+
+    def make_runner(self) -> Runner:
+        """What runs the connector; called once."""
+        raise ConfigError(f"{type(self).__name__} does not say what runs it: give it a runner.")
+
+    def transform(self, stream: StreamDescriptor, record: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Called with each record, where a subclass has it; None drops the record."""
+        return record
+
+    # --- the four commands -----------------------------------------------------------------------------------
+
+    def spec(self) -> Spec:
+        """Which settings the connector takes.
+
+        :raises ForeignError: when it does not say.
+        """
+        found = self._speak().spec()
+        schema = found.raw.get("connectionSpecification")
+        if isinstance(schema, Mapping):
+            self._mask.add(secrets_in(self.config, schema))
+        return found
+
+    def check(self) -> None:
+        """Ask the connector whether the settings work.
+
+        :raises ConfigError: when they don't, with its words.
+        """
+        for control in self._speak().check(self.config):
+            self._changed(control.config)
+
+    def discover(self) -> Catalog:
+        """What the connector offers with these settings."""
+        catalog: Catalog | None = None
+        for found in self._speak().discover(self.config):
+            if isinstance(found, Control):
+                self._changed(found.config)
+            else:
+                catalog = found
+        assert catalog is not None
+        self._offered = {
+            stream.descriptor: frozenset(stream.json_schema.get("properties") or ()) or None
+            for stream in catalog.streams
+        }
+        return catalog
+
+    def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
+        """The connector's messages; see ``Readable.read``.
+
+        Fields that the catalog leaves out are left out, whether or not the connector does that itself.
+        """
+        projections = self._projections(catalog)
+        changes_records = type(self).transform is not ForeignSource.transform
+        messages = self._speak().read(self.config, catalog, state)
+        try:
+            for message in messages:
+                if isinstance(message, Records):
+                    if (projection := projections.get(message.stream)) is not None:
+                        message.data = projection(message.data)
+                        message.changes = projection.changes(message.changes)
+                    yield transformed(message, self.transform) if changes_records else message
+                    continue
+                if isinstance(message, Control):
+                    self._changed(message.config)
+                yield message
+        finally:
+            cast(Any, messages).close()
+
+    # -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def runner(self) -> Runner:
+        """What runs the connector."""
+        if self._runner is None:
+            self._runner = self.make_runner()
+        return self._runner
+
+    def _speak(self) -> Speaks:
+        if self._speaks is None:
+            runner = self.runner
+            self.name = self.name or runner.title
+            self._speaks = self._make_protocol(runner, _LOG.getChild(self.name.replace(".", "_")))
+        return self._speaks
+
+    def _make_protocol(self, runner: Runner, log: logging.Logger) -> Speaks:
+        if self._protocol_name == "airbyte":
+            return AirbyteProtocol(runner, self._mask, log, **self._options)
+        raise ConfigError(f"The protocol {self._protocol_name!r} is not known. Known are: airbyte, singer.")
+
+    def _changed(self, config: Mapping[str, Any]) -> None:
+        self.config = dict(config)
+        self._mask.add(secrets_by_name(config))
+        if self.keep is not None:
+            self.keep(config)
+
+    def _projections(self, catalog: ConfiguredCatalog) -> dict[StreamDescriptor, Projection]:
+        """Of the streams of which not all fields are wanted. What a connector gives besides what it declares is
+        wanted with all of them, and not with some."""
+        found = {}
+        for stream in catalog.streams:
+            wanted = stream.selected
+            if wanted is not None and wanted != self._offered.get(stream.descriptor):
+                found[stream.descriptor] = Projection(stream.stream.json_schema["properties"])
+        return found
