@@ -130,6 +130,27 @@ def test_the_shop_of_the_page_reads_orders_and_their_lines() -> None:
         assert [row["id"] for row in result.records["order_lines"]] == [10, 20, 30]
 
 
+def test_the_payments_of_the_page_are_read_in_windows() -> None:
+    test_the_code_of_a_page_runs("docs/write-a-connector.md")
+    module = sys.modules["docs_write_a_connector"]
+    from headwater.testing import read
+
+    with Upstream() as api:
+        api.on("/shops/berlin/payments", body=lambda request: [{"id": 1, "booked_at": request.query["since"]}])
+
+        class Paid(module.Shop):  # type: ignore[misc, name-defined]
+            def base_url(self) -> str:
+                return str(api.url)
+
+            def streams(self) -> list[Any]:
+                return [module.Payments(self)]
+
+        read(Paid.from_config({"token": "t", "shops": ["berlin"], "start_date": "2026-01-01"}), "payments").ok()
+        asked = sorted((request.query["since"], request.query.get("until")) for request in api.requests)
+        assert asked[:2] == [("2026-01-01", "2026-01-31"), ("2026-01-31", "2026-03-02")]
+        assert asked[-1][1] is None
+
+
 def test_every_link_between_pages_leads_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):

@@ -80,11 +80,38 @@ class TestForms:
 
     def test_with_a_global_cursor(self) -> None:
         blob = {
-            "use_global_cursor": True, "state": {"at": "5"}, "lookback_window": 1, "parent_state": {"p": {"at": "9"}},
-            "states": [{"partition": {"repository": "a"}, "cursor": {"at": "7"}}],
+            "use_global_cursor": True, "state": {"at": "2024-01-05"}, "lookback_window": 86400,
+            "parent_state": {"p": {"at": "9"}},
+            "states": [{"partition": {"repository": "a"}, "cursor": {"at": "2024-01-07"}}],
         }  # fmt: skip
         state = StreamState("at", blob)
-        assert (state.get({"repository": "a"}), state.get({"repository": "b"})) == ("7", "5")
+        assert (state.get({"repository": "a"}), state.get({"repository": "b"})) == ("2024-01-07", "2024-01-04")
+        assert again(state).get({"repository": "b"}) == "2024-01-04"  # taken off once
+
+    @pytest.mark.parametrize(("value", "start"), [(50, 40), ("zebra", None), (None, None)])
+    def test_a_global_cursor_that_is_no_timestamp(self, value: Any, start: Any) -> None:
+        blob = {"state": {"at": value}, "lookback_window": 10}
+        assert StreamState("at", blob).get({"repository": "a"}) == start
+
+    @pytest.mark.parametrize(
+        ("slices", "start"),
+        [
+            ([{"start": "2024-01-01T00:00:00Z", "end": "2024-01-03T00:00:00Z"}], "2024-01-01T00:00:00Z"),
+            ([{"start": 0, "end": 10, "most_recent_cursor_value": 9}, {"start": 20, "end": 30}], 9),
+            ([{"start": 20, "end": 30, "most_recent_cursor_value": 29}, {"start": 0, "end": 10}], 0),
+            ([], None),
+            ([{"begin": 0}], None),
+        ],
+    )
+    def test_intervals_of_the_airbyte_cdk(self, slices: Any, start: Any) -> None:
+        assert StreamState("at", {"state_type": "date-range", "slices": slices}).get({}) == start
+
+    @pytest.mark.parametrize("written", [5, "5", -5, "-5", 0, "0", "05", True, 1.5])
+    def test_a_partition_is_kept_as_it_was_spelled(self, written: Any) -> None:
+        blob = {"states": [{"partition": {"b": 1, "id": written}, "cursor": {"at": "1"}}]}
+        state = StreamState("at", blob)
+        assert state.get({"id": str(written), "b": "1"}) == "1"
+        assert state.to_json() == blob
 
     def test_a_partition_is_not_read_from_a_global_cursor_that_is_not_used(self) -> None:
         blob = {
@@ -120,11 +147,16 @@ class TestForms:
     @pytest.mark.parametrize(
         "blob",
         [{"at": [1]}, {"states": [{"partition": {"a": 1}, "cursor": {"at": {"x": 1}}}]},
-         {"states": [{"partition": "a", "cursor": {"at": 1}}]}, {"state": {"at": [1]}}, {"a": {"at": [1]}}],
+         {"states": [{"partition": "a", "cursor": {"at": 1}}]}, {"state": {"at": [1]}}, {"a": {"at": [1]}},
+         {"states": ["a"]}, {"states": "a"}, {"states": {"a": 1}}, {"states": [{"partition": {}, "cursor": "2024"}]},
+         {"a": "2024-01-01"}, {"a": ["2024"]}, {"state_type": "date-range", "slices": "x"},
+         {"state_type": "date-range", "slices": ["x"]}, {"state": {"at": "2024-01-01"}, "lookback_window": "1"},
+         {"states": [{"partition": {"a": 1}, "cursor": {}}], "state": "x"}],
     )  # fmt: skip
-    def test_what_can_not_be_compared_is_refused(self, blob: Any) -> None:
-        with pytest.raises(ConfigError, match="state"):
-            StreamState("at", blob).get({"repository": "a"})
+    def test_a_wrong_shape_is_refused_by_the_stream_s_name(self, blob: Any) -> None:
+        with pytest.raises(ConfigError, match=r"state of stream 'issues': .*Correct it") as refused:
+            StreamState("at", blob, "issues").get({"repository": "a"})
+        assert refused.value.stream == "issues"
 
 
 class TestStreamStates:

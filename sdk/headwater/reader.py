@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from headwater.cursor import latest
+from headwater.cursor import Cursor, latest
 from headwater.errors import ConfigError, SkipSlice, Stopped
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Message, State, Status, StreamStatus
 from headwater.slices import SliceReader, Step, Task
 from headwater.state import NO_CURSOR, StreamState
-from headwater.stream import Slice, Stream
+from headwater.stream import Stream
+from headwater.windows import windows_of
 
 log = logging.getLogger("headwater")
 
 # A setting that is wrong for one partition (a repository that is gone) must not cost the others; one that is
 # wrong for all of them (a token) is known after a few.
 _FAILED_SLICES_IN_A_ROW = 3
+
+_SHARE = 400
+"""Bytes of records for each partition, after which its 100 bytes of state may go out again."""
+_SECONDS = 60.0
+_SECONDS_EACH = 0.005
+"""For each partition: a state of 50,000 of them, 5 MB, goes out every four minutes, if not for its share."""
+_SENTINELS = {"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"}
 
 
 class StreamReader:
@@ -43,13 +54,19 @@ class StreamReader:
         self.stream = stream
         self.descriptor = configured.descriptor
         incremental = configured.sync_mode == "incremental" and stream.cursor is not None
-        self._state = StreamState(stream.cursor.field, blob) if incremental and stream.cursor else None
+        self._state = StreamState(stream.cursor, blob, stream.name) if incremental and stream.cursor else None
+        if blob and self._state is not None and self._state.is_empty and not _SENTINELS & blob.keys():
+            log.warning(
+                "Stream %s: its state says nothing of %r, so it is read from the beginning. It has: %s.",
+                self.descriptor, stream.cursor.field if stream.cursor else "", ", ".join(map(repr, list(blob)[:8])),
+            )  # fmt: skip
         self.steps = SliceReader(stream, configured, stateful=self._state is not None).steps
         self._events = events
         self._running = False
         self._records_since_state = 0
         self._bytes_since_state = 0
-        self._last_blob: Mapping[str, Any] | None = None
+        self._told: int | None = None  # the version of the last state that was given
+        self._told_at = time.monotonic()
         self._empty = 0
         self._failures: list[ConfigError] = []
         self._ended: dict[int, ConfigError | None] = {}  # those after one that has not ended
@@ -85,9 +102,23 @@ class StreamReader:
     def tasks(self) -> Iterator[Task]:
         """The slices that are to be read."""
         start = self.stream.start()
-        for index, partition in enumerate(self.stream.partitions()):
-            known = self._state.expect(partition) if self._state is not None else None
-            yield Task(index, Slice(partition, start=latest((known, start))), known)
+        index = itertools.count()
+        for slice in self.stream.slices():
+            known = self._state.expect(slice.partition) if self._state is not None else None
+            cursor = self.stream.cursor
+            if cursor is None:
+                yield Task(next(index), replace(slice, start=start), known)
+                continue
+            for part, window in windows_of(replace(slice, start=self._begin(cursor, known, start)), cursor, known):
+                # a later window's start is where an earlier one ends, which says nothing of what was read
+                floor = known if window is not None and window.place else latest((part.start, known), cursor.key)
+                yield Task(next(index), part, known, floor, window)
+
+    def _begin(self, cursor: Cursor, known: Any, start: Any) -> Any:
+        try:
+            return cursor.begin(known, start)
+        except ConfigError as error:
+            raise ConfigError(f"Stream {self.descriptor}: {error.message}", stream=self.stream.name) from None
 
     def skipped(self, reason: SkipSlice) -> None:
         """Say why a slice is not read."""
@@ -120,7 +151,7 @@ class StreamReader:
         self._empty += step.empty
         if step.move == "back":
             self._book(step)
-            yield from self._state_message(final=False, force=self._last_blob is not None)
+            yield from self._state_message(final=False, force=self._told is not None)
             return
         if step.records is not None:
             if not self._running:
@@ -163,27 +194,42 @@ class StreamReader:
         if self._state is None:
             return
         if step.move == "back":
-            self._state.put_back(step.partition, step.value)
+            value = step.value if step.window is None else step.window.frontier.reached
+            if step.window is None or step.window.place == step.window.frontier.next:
+                self._state.put_back(step.partition, value)
         else:
-            self._state.set(step.partition, step.value)
+            value = step.value if step.window is None else step.window.moved(step.value, step.done)
+            self._state.set(step.partition, value)
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether so many bytes of records went out that the state, of some 100 bytes a partition, costs little; or
+        so much time passed that its loss would."""
+        partitions = len(self._state) if self._state is not None else 0
+        if not self._records_since_state:
+            return False
+        if self._bytes_since_state >= _SHARE * partitions:
+            return True
+        return time.monotonic() - self._told_at >= max(_SECONDS, partitions * _SECONDS_EACH)
 
     def _state_message(self, *, final: bool, force: bool) -> Iterator[Message]:
-        """The state, when it is due: at the end, and whenever more bytes of records went out than the state
-        itself has, so that states never cost more than the records."""
+        """The state, when it is due: at the end, and whenever enough records went out since the last one."""
         blob: Mapping[str, Any] = NO_CURSOR
+        version = -1
         if self._state is None:
             if not final:
                 return
         else:
-            if not force and (not self._records_since_state or self._bytes_since_state < 100 * len(self._state)):
+            if not force and not self._is_due:
+                return
+            version = self._state.version
+            if version == self._told and not (final and self._records_since_state):
                 return
             blob = self._state.to_json()
-            if blob == self._last_blob and not (final and self._records_since_state):
-                return
-            if not final and not self._last_blob and (blob == NO_CURSOR or not self._records_since_state):
+            if not final and self._told is None and (blob == NO_CURSOR or not self._records_since_state):
                 return
         yield from self._events()
         message = State.of_stream(self.descriptor, blob, self._records_since_state)
-        self._last_blob = blob
+        self._told, self._told_at = version, time.monotonic()
         self._records_since_state = self._bytes_since_state = 0
         yield message

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from headwater.cursor import earliest, is_ascending, is_before, latest, not_after_now
+from headwater.cursor import Key, earliest, is_ascending, is_before, latest, not_after_now, plain_key
 from headwater.projection import Projection
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Records
 from headwater.schemas.asked import schema_of
 from headwater.state import Partition
 from headwater.stream import Page, Slice, Stream, is_past
+from headwater.windows import Window
 
 if TYPE_CHECKING:
     from headwater.coercion import Coercion
@@ -34,12 +35,16 @@ class Task:
     """A slice that is to be read.
 
     :ivar index: its place among the stream's slices.
-    :ivar known: what the state says of it.
+    :ivar known: what the state says of its partition.
+    :ivar floor: what the state may say at least when it is done.
+    :ivar window: which of its partition's windows it is, where there are several.
     """
 
     index: int
     slice: Slice
     known: Any = None
+    floor: Any = None
+    window: Window | None = None
 
 
 @dataclass(slots=True)
@@ -51,6 +56,8 @@ class Step:
         anything else; None: nothing.
     :ivar empty: how many records were left out, as they were empty.
     :ivar size: bytes of the records.
+    :ivar done: the slice is over.
+    :ivar window: as the task's.
     """
 
     partition: Partition
@@ -59,6 +66,8 @@ class Step:
     value: Any = None
     empty: int = 0
     size: int = 0
+    done: bool = False
+    window: Window | None = None
 
 
 class SliceReader:
@@ -82,35 +91,37 @@ class SliceReader:
         slice = task.slice
         cursor = self._stream.cursor
         order = cursor.order if cursor is not None else None
+        key = cursor.key if cursor is not None else plain_key
         high = None
         # the last page's last records, which a keyset page gives again; without a key, two records that are the
         # same to the letter may be two
         given: dict[bytes, Any] = {}
         keyed = bool(self._stream.primary_key)
-        now = not_after_now()
+        now = not_after_now(cursor)
         for whole in self._stream.pages(slice):
             page = without(whole, given) if given else whole
             seen = page.cursors
-            if not _is_in_order(order, high, seen):
+            if not _is_in_order(order, high, seen, key):
                 self._complain(slice, order)
                 if order == "ascending" and self._stateful:
                     # a record that has not come yet may lie before what a state has already said
-                    yield Step(slice.partition, move="back", value=task.known)
+                    yield Step(slice.partition, move="back", value=task.known, window=task.window)
                 order, given = None, {}
-            high = latest((high, _last(seen) if order == "ascending" else latest(seen)))
-            page = _from(page, slice.start) if cursor and cursor.drops_earlier else page
+            high = latest((high, _last(seen, key) if order == "ascending" else latest(seen, key)), key)
+            page = _from(page, slice.start, key) if cursor and cursor.drops_earlier else page
             step = self._step(slice.partition, page)
             if order == "ascending":
                 given = at_end(page) if keyed else given
                 if self._stateful:
-                    step.move, step.value = "to", latest((high, slice.start))
+                    step.move, step.value, step.window = "to", latest((high, task.floor), key), task.window
             yield step
-            if order == "descending" and is_past(seen, slice.start):
+            if order == "descending" and is_past(seen, slice.start, key):
                 break
         if self._stateful:
             if order is None:
                 high = now(high)  # what changed behind the reader's back is later than its start
-            yield Step(slice.partition, move="to", value=latest((high, slice.start)))
+            value = latest((high, task.floor), key)
+            yield Step(slice.partition, move="to", value=value, done=True, window=task.window)
 
     def _complain(self, slice: Slice, order: str | None) -> None:
         cursor = self._stream.cursor
@@ -158,28 +169,28 @@ def _coercion(stream: Stream) -> Coercion | None:
     return Coercion(schema_of(stream), stream.name)
 
 
-def _is_in_order(order: str | None, high: Any, seen: Sequence[Any]) -> bool:
+def _is_in_order(order: str | None, high: Any, seen: Sequence[Any], key: Key) -> bool:
     """Whether a page's cursor values come as its stream says. A descending list moves down while it is read,
     so there only the page itself is looked at."""
     if order == "ascending":
-        return is_ascending([high, *seen])
-    return order is None or is_ascending(seen[::-1])
+        return is_ascending([high, *seen], key)
+    return order is None or is_ascending(seen[::-1], key)
 
 
-def _from(page: Page, start: Any) -> Page:
+def _from(page: Page, start: Any, key: Key) -> Page:
     """The page without records before the slice's start; a record without a cursor value stays."""
     if start is None or not page.cursors or not page.data:
         return page
-    first = earliest(page.cursors)
-    if first is None or not is_before(first, start):
+    first = earliest(page.cursors, key)
+    if first is None or not is_before(first, start, key):
         return page
-    keep = [i for i, value in enumerate(page.cursors) if value is None or not is_before(value, start)]
+    keep = [i for i, value in enumerate(page.cursors) if value is None or not is_before(value, start, key)]
     return _only(page, keep)
 
 
-def _last(values: Sequence[Any]) -> Any:
+def _last(values: Sequence[Any], key: Key) -> Any:
     """The latest of ascending values."""
-    return next((value for value in reversed(values) if value is not None), None)
+    return next((value for value in reversed(values) if key(value) is not None), None)
 
 
 def at_end(page: Page) -> dict[bytes, Any]:

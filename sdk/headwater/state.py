@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NoReturn
 
+import msgspec
+
+from headwater.cursor import Cursor
 from headwater.errors import ConfigError
 from headwater.protocol.messages import State, StreamDescriptor
+from headwater.protocol.values import encode
 
 Partition = Mapping[str, Any]
 
@@ -14,32 +20,88 @@ NO_CURSOR: Mapping[str, Any] = {"__ab_no_cursor_state_message": True}
 """The state of a stream that has nothing to go on from, as the airbyte-cdk writes it."""
 
 
+class Places:
+    """What is known of each partition, in as little memory as there may be: a hundred thousand of them take 30 MB.
+
+    Partitions that are equal but for a number that is written as text are the same.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, Any] = {}
+        self._spelled: dict[bytes, bytes] = {}  # partitions that are spelled otherwise than their identity
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, partition: Partition) -> bool:
+        return _identity(partition) in self._values
+
+    def get(self, partition: Partition) -> Any:
+        """What is known of a partition; None: nothing."""
+        return self._values.get(_identity(partition))
+
+    def set(self, partition: Partition, value: Any) -> bool:
+        """Remember it; says whether it was news."""
+        identity = _identity(partition)
+        if identity not in self._values:
+            spelled = encode(partition)
+            if spelled != identity:
+                self._spelled[identity] = spelled
+        elif self._values[identity] == value:
+            return False
+        self._values[identity] = value
+        return True
+
+    def items(self) -> Iterator[tuple[dict[str, Any], Any]]:
+        """All partitions of which something is known, in the order in which they came."""
+        for identity, value in list(self._values.items()):
+            if value is not None:
+                yield msgspec.json.decode(self._spelled.get(identity, identity)), value
+
+
 class StreamState:
     """The cursor values of one stream, by partition.
 
     It reads what this SDK and what Airbyte's connectors wrote over time: ``{cursor: value}`` for the whole
-    stream, ``{"states": [{"partition": ..., "cursor": {cursor: value}}]}``, and the older
-    ``{partition value: {cursor: value}}``. It writes the first for a stream without partitions and the second
-    for one with them. Partitions that are not read this time keep theirs.
+    stream, ``{"states": [{"partition": ..., "cursor": {cursor: value}}]}``, the older
+    ``{partition value: {cursor: value}}``, one cursor for all partitions (``use_global_cursor``) with its
+    ``lookback_window``, and the intervals of the airbyte-cdk's concurrent streams (``slices``). It writes the first
+    for a stream without partitions and the second for one with them. Partitions that are not read this time keep
+    theirs.
 
-    :param cursor: the cursor field's name.
+    :param cursor: the stream's cursor, or its field's name.
     :param blob: the stored state; None for a first read.
-    :raises ConfigError: for a cursor value that is none, here or when it is asked for.
+    :param stream: the stream's name, for errors.
+    :ivar version: a number that changes with the content.
+    :raises ConfigError: for a state of a wrong shape, here or when it is asked for.
     """
 
-    def __init__(self, cursor: str, blob: Mapping[str, Any] | None) -> None:
-        self._cursor = cursor
-        self._by_partition: dict[Hashable, tuple[Partition, Any]] = {}
+    def __init__(self, cursor: Cursor | str, blob: Mapping[str, Any] | None, stream: str = "") -> None:
+        self._of = Cursor(cursor) if isinstance(cursor, str) else cursor
+        self._cursor = self._of.field
+        self._stream = stream
+        self._places = Places()
         self._everywhere: Any = None
         self._legacy: Mapping[str, Any] = {}
+        self._odd: Mapping[str, Any] = {}
+        self.version = 0
         if blob:
             self._read(blob)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known."""
+        return self._everywhere is None and not self._places and not self._legacy
+
+    def _wrong(self, what: str) -> NoReturn:
+        where = f"state of stream {self._stream!r}" if self._stream else "state"
+        raise ConfigError(f"{where}: {what} Correct it, or reset the stream.", stream=self._stream or None)
 
     def _value(self, cursor: Mapping[str, Any]) -> Any:
         """The cursor value in an object of a stored state."""
         value = cursor.get(self._cursor)
         if isinstance(value, (Mapping, list)):
-            raise ConfigError(f"state: the value of {self._cursor!r} must be a text or a number.")
+            self._wrong(f"the value of {self._cursor!r} must be a text or a number.")
         return value
 
     def _read(self, blob: Mapping[str, Any]) -> None:
@@ -47,26 +109,68 @@ class StreamState:
             self._everywhere = self._value(blob)
             return
         states = blob.get("states")
-        for entry in states if isinstance(states, list) else ():
-            if isinstance(entry, Mapping) and isinstance(entry.get("cursor"), Mapping):
-                partition = entry.get("partition") or {}
-                if not isinstance(partition, Mapping):
-                    raise ConfigError("state: a `partition` must be an object.")
-                self.set(dict(_flat(partition)), self._value(entry["cursor"]))
+        legacy = isinstance(states, Mapping) and self._cursor in states  # a partition with an odd name
+        if states and not legacy:
+            self._read_partitions(states)
         shared = blob.get("state")
+        if shared is not None and not isinstance(shared, Mapping) and states:
+            self._wrong("`state` must be an object.")
         if isinstance(shared, Mapping) and (blob.get("use_global_cursor") or not states):
-            self._everywhere = self._value(shared)
+            self._everywhere = self._less(self._value(shared), blob.get("lookback_window"))
+        if "slices" in blob and "state_type" in blob:
+            self._everywhere = self._first_interval(blob)
         self._legacy = {
             name: part for name, part in blob.items() if isinstance(part, Mapping) and name not in _NOT_LEGACY
         }
+        self._odd = {name: part for name, part in blob.items() if isinstance(part, (str, list)) and name not in _KNOWN}
+
+    def _read_partitions(self, states: Any) -> None:
+        if not isinstance(states, list):
+            self._wrong("`states` must be a list.")
+        for entry in states:
+            if not isinstance(entry, Mapping):
+                self._wrong("an entry of `states` must be an object with `partition` and `cursor`.")
+            cursor, partition = entry.get("cursor"), entry.get("partition")
+            if cursor is not None and not isinstance(cursor, Mapping):
+                self._wrong("a `cursor` must be an object.")
+            if partition is not None and not isinstance(partition, Mapping):
+                self._wrong("a `partition` must be an object.")
+            self.set(dict(_flat(partition or {})), self._value(cursor or {}))
+
+    def _less(self, value: Any, seconds: Any) -> Any:
+        """A global cursor, less the time in which partitions may have changed behind it."""
+        if not seconds or value is None:
+            return value
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            self._wrong("`lookback_window` must be a number of seconds.")
+        at = self._of.moment(value)
+        if at is not None:
+            return self._of.written(at - timedelta(seconds=seconds), value)
+        return value - seconds if isinstance(value, (int, float)) else None
+
+    def _first_interval(self, blob: Mapping[str, Any]) -> Any:
+        """Up to where the airbyte-cdk's intervals have no gap."""
+        slices = blob["slices"]
+        if not isinstance(slices, list) or not all(isinstance(part, Mapping) for part in slices):
+            self._wrong("`slices` must be a list of objects.")
+        key = self._of.key
+        if not slices or any(key(part.get(end)) is None for part in slices for end in ("start", "end")):
+            return None
+        first = min(slices, key=lambda part: key(part["start"]))
+        value = first.get("most_recent_cursor_value", first["start"])
+        if isinstance(value, (Mapping, list)):
+            self._wrong("`most_recent_cursor_value` must be a text or a number.")
+        return value
 
     def get(self, partition: Partition) -> Any:
         """From which cursor value (inclusive) a partition is to be read; None: from the beginning."""
-        found = self._by_partition.get(_identity(partition))
-        if found is not None and found[1] is not None:
-            return found[1]
+        found = self._places.get(partition)
+        if found is not None:
+            return found
         node: Any = self._legacy
         for value in partition.values():
+            if node is self._legacy and str(value) in self._odd:
+                self._wrong(f"what it says of {str(value)!r} must be an object with {self._cursor!r}.")
             node = node.get(str(value)) if isinstance(node, Mapping) else None
         if partition and isinstance(node, Mapping) and node.get(self._cursor) is not None:
             return self._value(node)
@@ -75,35 +179,30 @@ class StreamState:
     def expect(self, partition: Partition) -> Any:
         """As :meth:`get`, for a partition that will be read: it has its place in the state from now on, so that
         the state is the same in whatever order partitions are done with. May be called in another thread."""
-        if partition:
-            self._by_partition.setdefault(_identity(partition), (partition, None))
+        if partition and partition not in self._places:
+            self._places.set(partition, None)
         return self.get(partition)
 
     def set(self, partition: Partition, value: Any) -> None:
         """The partition is read up to this cursor value; None: nothing is known of it yet."""
-        if value is None:
-            return
-        if partition:
-            self._by_partition[_identity(partition)] = (partition, value)
-        else:
-            self._everywhere = value
+        if value is not None:
+            self.put_back(partition, value)
 
     def put_back(self, partition: Partition, value: Any) -> None:
         """Take back what was set for the partition: it is known only up to this value, or not at all (None)."""
         if partition:
-            self._by_partition[_identity(partition)] = (partition, value)
-        else:
+            self.version += self._places.set(partition, value)
+        elif self._everywhere != value:
             self._everywhere = value
+            self.version += 1
 
     def __len__(self) -> int:
-        return len(self._by_partition)
+        return len(self._places)
 
     def to_json(self) -> dict[str, Any]:
         """The state's content; never empty, as an empty one means a reset."""
         states = [
-            {"partition": dict(partition), "cursor": {self._cursor: value}}
-            for partition, value in list(self._by_partition.values())
-            if value is not None
+            {"partition": partition, "cursor": {self._cursor: value}} for partition, value in self._places.items()
         ]
         if not states and not self._legacy:
             return dict(NO_CURSOR) if self._everywhere is None else {self._cursor: self._everywhere}
@@ -114,11 +213,21 @@ class StreamState:
         return blob
 
 
-_NOT_LEGACY = frozenset({"state", "parent_state"})
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,16}")
+_NOT_LEGACY = frozenset({"state", "parent_state", "legacy"})
+_KNOWN = frozenset({"state_type", "slices", "states"})
 
 
-def _identity(partition: Partition) -> Hashable:
-    return tuple(sorted((name, str(value)) for name, value in partition.items()))
+def _identity(partition: Partition) -> bytes:
+    return encode({name: _plain(value) for name, value in sorted(partition.items())})
+
+
+def _plain(value: Any) -> Any:
+    """A partition's value, which may be a number in one state and its digits in another."""
+    if value.__class__ is int:
+        return value
+    text = str(value)
+    return int(text) if _NUMBER.fullmatch(text) else text
 
 
 def _flat(partition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

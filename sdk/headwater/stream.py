@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headwater.cursor import Cursor, earliest, is_before
+from headwater.cursor import Cursor, Key, earliest, is_before, plain_key
 from headwater.protocol.catalog import CatalogStream
 from headwater.protocol.fields import FieldPath
 from headwater.protocol.messages import Change, StreamDescriptor
@@ -36,11 +36,14 @@ class Slice:
     :ivar start: the cursor value to read from, inclusive; None: from the beginning. Records before it are
         dropped for you; asking the API for less is what makes it fast.
     :ivar parent: the parent stream's record, where this stream has a parent.
+    :ivar end: where the next slice begins, for a cursor with windows; None: read to the end. What lies there may be
+        given by both.
     """
 
     partition: Partition = field(default_factory=dict)
     start: Any = None
     parent: Record | None = None
+    end: Any = None
 
 
 @dataclass(slots=True)
@@ -83,10 +86,10 @@ def _scalar(value: Any) -> Any:
     return plain if isinstance(plain, (str, int)) else None
 
 
-def is_past(cursors: Sequence[Any], start: Any) -> bool:
+def is_past(cursors: Sequence[Any], start: Any, key: Key = plain_key) -> bool:
     """Whether a page of a descending slice, with these cursor values, goes back beyond the slice's start."""
-    oldest = earliest(cursors) if start is not None else None
-    return oldest is not None and is_before(oldest, start)
+    oldest = earliest(cursors, key) if start is not None else None
+    return oldest is not None and is_before(oldest, start, key)
 
 
 class Stream(ABC):
@@ -149,7 +152,11 @@ class Stream(ABC):
     @property
     def is_whole(self) -> bool:
         """Whether it has one slice, whatever the config says."""
-        return type(self).partitions is Stream.partitions
+        return type(self).partitions is Stream.partitions and (self.cursor is None or self.cursor.window is None)
+
+    def slices(self) -> Iterable[Slice]:
+        """What is read independently, before it is known from where on: one for each of :meth:`partitions`."""
+        return map(Slice, self.partitions())
 
     def pages(self, slice: Slice) -> Iterator[Page]:
         """The records of one slice in batches: of :meth:`read`, here, up to 500 records or half a second."""

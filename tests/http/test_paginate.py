@@ -22,6 +22,7 @@ from headwater import (
     SourceError,
     TokenPages,
 )
+from headwater.cursor import Key, plain_key
 from headwater.http.paginate import Paginator
 
 PAGE = "https://api.test/v1/items"
@@ -35,6 +36,7 @@ class Page:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     url: str = PAGE
+    key: Key = plain_key
 
     def __len__(self) -> int:
         return len(self.rows)

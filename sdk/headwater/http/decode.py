@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headwater.cursor import Cursor
+from headwater.cursor import Cursor, Key, plain_key
 from headwater.errors import SourceError
 from headwater.http.session import Trouble
 from headwater.projection import at_path, value_at
@@ -37,9 +37,16 @@ _SCALAR = str | int | float | bool | None
 class HttpPage:
     """An answer and its records: what a paginator sees, and what becomes a :class:`Page`."""
 
-    def __init__(self, response: Response, page: Page, count: Callable[[], int | None] | None = None) -> None:
+    def __init__(
+        self,
+        response: Response,
+        page: Page,
+        count: Callable[[], int | None] | None = None,
+        key: Key = plain_key,
+    ) -> None:
         self.response = response
         self.page = page
+        self.key = key
         self._count = count
         self._json: Any = None
 

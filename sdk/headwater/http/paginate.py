@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headwater.cursor import is_ascending, is_before
+from headwater.cursor import Key, is_ascending, is_before
 from headwater.http.request import Request, at_host_of, joined
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class Answer(Protocol):
 
     def cursor_values(self) -> list[Any]:
         """The cursor value of each of its records, in order."""
+
+    @property
+    def key(self) -> Key:
+        """In which order cursor values are."""
 
 
 class Paginator(Protocol):
@@ -188,15 +192,16 @@ class Keyset:
         while True:
             page = yield request
             following = _after(pages, page)
-            values = [value for value in page.cursor_values() if value is not None]
-            if trusted and not _as_asked(values, asked):
+            key = page.key
+            values = [value for value in page.cursor_values() if key(value) is not None]
+            if trusted and not _as_asked(values, asked, key):
                 trusted = False
                 if unbounded is not None:
                     pages, request = unbounded
                     continue
             if following is None:
                 return
-            bound = _last_bound(values) if trusted else None
+            bound = _last_bound(values, key) if trusted else None
             if bound is None or bound == asked:
                 request = following
                 continue
@@ -215,14 +220,14 @@ def _after(pages: Requests, page: Answer) -> Request | None:
         return None
 
 
-def _as_asked(values: list[Any], asked: Any) -> bool:
+def _as_asked(values: list[Any], asked: Any, key: Key) -> bool:
     """Whether a page is in ascending order and not before the bound that it was asked for with."""
-    return is_ascending(values) and not (values and asked is not None and is_before(values[0], asked))
+    return is_ascending(values, key) and not (values and asked is not None and is_before(values[0], asked, key))
 
 
-def _last_bound(values: list[Any]) -> Any:
+def _last_bound(values: list[Any], key: Key) -> Any:
     """The value from which on to ask: of ascending ones the last but one; None where they are all alike."""
-    return next((value for value in reversed(values) if is_before(value, values[-1])), None)
+    return next((value for value in reversed(values) if is_before(value, values[-1], key)), None)
 
 
 _LINK = re.compile(r'<([^>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*")*)')

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headwater.cursor import is_ascending, is_before
+from headwater.cursor import Cursor, Key, is_ascending, is_before, plain_key
 from headwater.errors import SkipSlice, SourceError
 from headwater.http.decode import HttpPage, RawRecords, raw_records, records_of, rows_of, rows_page
 from headwater.http.paginate import Paginator
@@ -64,7 +64,7 @@ class HttpStream(Stream):
         super().__init__(source)
         if self.parent is not None and self.cursor is not None:  # its records come in the order of its parent's
             above = self.parent(source).cursor
-            self.cursor = replace(self.cursor, order=above.order if above is not None else None)
+            self.cursor = _driven(self.cursor, above)
 
     def request(self, slice: Slice) -> Request:
         """The first request of a slice; the paginator makes the others of it.
@@ -118,11 +118,12 @@ class HttpStream(Stream):
             return
         parent = self.parent(self.source)
         order = parent.cursor.order if parent.cursor is not None else None
+        key = parent._key
         given: Mapping[bytes, Any] = {}  # the last page's last records, which a keyset page gives again
         for whole in parent.pages(slice):
             above = without(whole, given)
             given = at_end(whole) if order == "ascending" and parent.primary_key else given
-            for record in _since(above, slice.start):
+            for record in _since(above, slice.start, key):
                 try:
                     for page in self._pages(Slice(slice.partition, slice.start, record)):
                         if parent.cursor is not None:
@@ -132,7 +133,7 @@ class HttpStream(Stream):
                     log.warning("Stream %s: %s", self.name, reason)
             if above.cursors:
                 yield Page([], above.cursors)
-                if order == "descending" and is_ascending(above.cursors[::-1]) and is_past(above.cursors, slice.start):
+                if order == "descending" and _is_over(above.cursors, slice.start, key):
                     return
 
     def _pages(self, slice: Slice) -> Iterator[Page]:
@@ -176,24 +177,40 @@ class HttpStream(Stream):
     def _page(self, response: Response, slice: Slice) -> HttpPage:
         if type(self).parse is HttpStream.parse:
             try:
-                return HttpPage(response, self._raw.page(response.content))
+                return HttpPage(response, self._raw.page(response.content), key=self._key)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass  # what is wrong with it, or unusual, the slow way finds out
         rows = rows_page(self.parse(response, slice), self.cursor)
-        return HttpPage(response, rows, lambda: self._raw.count(response.content))
+        return HttpPage(response, rows, lambda: self._raw.count(response.content), self._key)
+
+    @property
+    def _key(self) -> Key:
+        return self.cursor.key if self.cursor is not None else plain_key
 
     @property
     def _raw(self) -> RawRecords:
         return raw_records(self.records, self.cursor.field if self.cursor is not None else None)
 
 
-def _since(page: Page, start: Any) -> Iterator[Record]:
+def _driven(cursor: Cursor, above: Cursor | None) -> Cursor:
+    """The cursor of a child: how it is read, and what its values are, its parent's says."""
+    if above is None:
+        return replace(cursor, order=None)
+    return replace(above, field=cursor.field, drops_earlier=cursor.drops_earlier)
+
+
+def _is_over(cursors: Sequence[Any], start: Any, key: Key) -> bool:
+    """Whether a descending parent's page goes back beyond the start."""
+    return is_ascending(cursors[::-1], key) and is_past(cursors, start, key)
+
+
+def _since(page: Page, start: Any, key: Key) -> Iterator[Record]:
     """A parent's records that are not before the slice's start."""
     wanted = page.data
     if start is not None and len(page.cursors) == len(wanted):
         wanted = [
             record
             for record, value in zip(wanted, page.cursors, strict=True)
-            if value is None or not is_before(value, start)
+            if value is None or not is_before(value, start, key)
         ]
     return rows_of(wanted)
