@@ -496,7 +496,8 @@ class Github:
         self.folder = folder
         self.config = folder / "config.json"
         credentials = {"personal_access_token": token}
-        self.config.write_text(json.dumps({"credentials": credentials, "repositories": repositories, "api_url": url}))
+        settings = {"credentials": credentials, "repositories": repositories, "api_url": url, "num_workers": 1}
+        self.config.write_text(json.dumps(settings))  # one worker: reads are compared in their order
 
     def run(self, *arguments: str) -> Run:
         path = f"{ROOT}:{ROOT / 'sdk'}:{ROOT / 'connectors/source-github'}"

@@ -15,11 +15,11 @@ _GITHUB = (sys.executable, "-c", "from source_github import GithubSource; Github
 
 
 def github(folder: Path, api: GithubApi, **settings: Any) -> Toy:
-    """The GitHub connector's command line, pointed at the stand-in."""
+    """The GitHub connector's command line, pointed at the stand-in; one worker, so that messages have an order."""
     connector = Toy(folder, _GITHUB)
     connector.config = {
         "credentials": {"personal_access_token": TOKEN}, "repositories": list(api.repos), "api_url": api.url,
-        **settings,
+        "num_workers": 1, **settings,
     }  # fmt: skip
     return connector
 
