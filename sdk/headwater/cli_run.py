@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from headwater.bridge import Sink, StateStore, SyncResult, sync
+from headwater.bridge import Sink, StateStore, sync
 from headwater.bridge.flow import Flow
 from headwater.bridge.flow_file import load_flows
 from headwater.bridge.progress import Display, beside_the_log
@@ -71,7 +71,7 @@ def _run(flow: Flow, options: argparse.Namespace) -> None:
     try:
         if options.stream:
             flow = flow.only(options.stream)
-        sink = open_sink(flow.url, flow=flow.name, base=flow.folder)
+        sink = open_sink(flow.url, flow=flow.name, base=flow.folder, options=flow.sql)
         if options.state_file and sink.states is not None:
             raise FlowError(
                 f"The flow {flow.name!r} keeps its states in its destination, together with the rows; "
@@ -94,11 +94,11 @@ def _sync(
     sink: Sink,
     states: StateStore | None,
     options: argparse.Namespace,
-) -> SyncResult:
+) -> None:
     _LOG.info("Flow %s: %d streams of %s.", flow.name, len(catalog.streams), flow.connector)
     display = None if options.no_progress else Display(sys.stderr, lambda line: _LOG.info("%s", line))
     with beside_the_log(display) if display else nullcontext():
-        return sync(
+        result = sync(
             source,
             catalog,
             sink,
@@ -107,6 +107,12 @@ def _sync(
             progress=display,
             control=lambda config: keep_config(flow, config),
         )
+    for name, stream in result.streams.items():
+        if stream.refused:
+            _LOG.warning(
+                "Flow %s, stream %r: the destination refused %d records; they are in its table _headwater_refused.",
+                flow.name, str(name), stream.refused,
+            )  # fmt: skip
 
 
 def connect(flow: Flow) -> Readable:

@@ -162,14 +162,17 @@ def test_a_value_that_is_not_of_its_type_widens_the_column_and_stays(
     assert list(map(type, got))[1] is type(kept)
 
 
-def test_widening_a_column_that_a_view_uses_fails_and_loses_nothing(db: Path) -> None:
-    catalog = stream(properties={"v": {"type": "integer"}})
+def test_widening_a_column_keeps_views_indexes_and_triggers(db: Path) -> None:
+    catalog = stream(properties={"v": {"type": "integer"}, "w": {"type": "string"}}, mode="append_dedup", key=[["v"]])
     land(db, catalog, {"v": 1})
     with closing(sqlite3.connect(db)) as connection:
-        connection.execute("CREATE VIEW mine AS SELECT v FROM issues")
-    with pytest.raises(DestinationError, match="mine"):
-        land(db, catalog, {"v": "x"})
-    assert query(db, "SELECT v FROM mine") == [(1,)]
+        connection.executescript("""
+            CREATE VIEW mine AS SELECT v FROM issues; CREATE INDEX quick ON issues (w);
+            CREATE TRIGGER odd BEFORE INSERT ON issues WHEN NEW.w = 'odd' BEGIN SELECT RAISE(IGNORE); END;""")
+    land(db, catalog, {"v": "x"}, {"v": 1, "w": "y"}, {"v": 3, "w": "odd"})
+    assert query(db, "SELECT v FROM mine") == [(1,), ("x",)]
+    assert [name for _, name, *_ in query(db, "PRAGMA table_info(issues)")][-2:] == ["v", "w"]
+    assert query(db, "SELECT count(*) FROM sqlite_master WHERE name IN ('quick', 'odd')") == [(2,)]
 
 
 def test_what_is_not_quite_json(db: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from headwater.bridge.sinks.options import SqlOptions
 from headwater.errors import ConfigError, FlowError
 from headwater.protocol.catalog import (
     Catalog,
@@ -37,6 +38,7 @@ class Flow:
     :ivar config: the source's settings, with the environment's values in them.
     :ivar url: the destination, as :func:`~headwater.bridge.sinks.open_sink` takes it.
     :ivar streams: by name; None: all streams of the source.
+    :ivar sql: what it chooses of an SQL destination.
     :ivar state: the state file, for a destination that keeps no states itself.
     :ivar folder: the folder of the TOML file, from which relative paths start.
     """
@@ -50,6 +52,7 @@ class Flow:
     options: StreamOptions
     state: Path
     folder: Path
+    sql: SqlOptions = field(default_factory=SqlOptions)
 
     def only(self, names: Collection[str]) -> Flow:
         """The same with these streams alone.

@@ -28,13 +28,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from headwater.bridge.flow import Flow, StreamOptions, listed
+from headwater.bridge.sinks.options import Misfits, Nested, Refused, SqlOptions
 from headwater.errors import FlowError
 from headwater.protocol.catalog import DestinationSyncMode, SyncMode
 
 tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 _STREAM = ("columns", "sync_mode", "mode", "primary_key", "cursor_field")
-_FLOW = ("from", "to", "name", "streams", "sync_mode", "mode", "state")
+_SQL = ("misfits", "refused", "nested")
+_FLOW = ("from", "to", "name", "streams", "sync_mode", "mode", "state", *_SQL)
 _METHODS = ("sqlite", "jsonl", "memory")
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
@@ -107,7 +109,14 @@ def _flow(
         options=_options({k: flow[k] for k in ("sync_mode", "mode") if k in flow}, where),
         state=folder / state,
         folder=folder,
+        sql=_sql(flow, where),
     )
+
+
+def _sql(flow: Mapping[str, Any], where: str) -> SqlOptions:
+    for name, allowed in zip(_SQL, (Misfits, Refused, Nested), strict=True):
+        _choice(flow, name, get_args(allowed), where)
+    return SqlOptions(**{name: flow[name] for name in _SQL if name in flow})
 
 
 def _streams(value: Any, where: str) -> dict[str, StreamOptions] | None:

@@ -109,8 +109,9 @@ def total_line(result: SyncResult) -> str:
     """All streams in one line."""
     done = sum(stream.complete for stream in result.streams.values())
     speed = result.records / result.elapsed if result.elapsed > 0 else 0.0
+    refused = f"{result.refused:,} refused, " if result.refused else ""
     return (
-        f"{result.records:,} rows, {size(result.bytes)}, {speed:,.0f} rows/s, "
+        f"{result.records:,} rows, {refused}{size(result.bytes)}, {speed:,.0f} rows/s, "
         f"{done} of {len(result.streams)} streams complete, {result.elapsed:.0f} s"
     )
 
@@ -132,7 +133,7 @@ def _status(stream: StreamResult) -> str:
     if stream.cut:
         return "cut at the limit"
     if stream.status in (Status.COMPLETE, Status.INCOMPLETE):
-        return stream.status.value.lower()
+        return stream.status.value.lower() + (f", {stream.refused:,} refused" if stream.refused else "")
     rows = stream.estimate.rows if stream.estimate else None
     return f"{min(99, 100 * stream.records // rows)}% of about {rows:,}" if rows else "reading"
 

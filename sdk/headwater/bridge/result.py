@@ -89,6 +89,11 @@ class SyncResult:
         return sum(stream.bytes for stream in self.streams.values())
 
     @property
+    def refused(self) -> int:
+        """Records that the destination refused and keeps apart, of all streams."""
+        return sum(stream.refused for stream in self.streams.values())
+
+    @property
     def elapsed(self) -> float:
         """Seconds so far, or in total."""
         return time.monotonic() - self._started if self.duration is None else self.duration

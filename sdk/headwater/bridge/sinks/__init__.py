@@ -6,21 +6,30 @@ import os
 from pathlib import Path
 
 from headwater.bridge.sink import Sink
+from headwater.bridge.sinks.options import SqlOptions
 from headwater.errors import FlowError
 
 FORMS = "sqlite:///FILE, jsonl:///FOLDER, memory://"
 
 
-def open_sink(url: str, *, flow: str = "default", base: str | os.PathLike[str] = "") -> Sink:
+def open_sink(
+    url: str, *, flow: str = "default", base: str | os.PathLike[str] = "", options: SqlOptions | None = None
+) -> Sink:
     """The destination that a URL names, not opened yet: ``sqlite:///FILE``, ``jsonl:///FOLDER``, ``memory://``.
 
     As in SQLAlchemy, three slashes lead to a relative path and four to an absolute one.
 
     :param flow: the name under which a destination with states of its own keeps them.
     :param base: the folder that relative paths start from; default: the current one.
-    :raises FlowError: for any other URL.
+    :param options: what a flow chooses of an SQL destination.
+    :raises FlowError: for any other URL, and for options of a destination that is no SQL database.
     """
     scheme, found, rest = url.partition("://")
+    if scheme in ("memory", "jsonl") and options is not None and options != SqlOptions():
+        raise FlowError(
+            f"The options {', '.join(f'`{name}`' for name in options.chosen())} are for SQL databases; "
+            f"{scheme}:// has none of them."
+        )
     if scheme == "memory" and found:
         from headwater.bridge.sinks.memory import MemorySink
 
@@ -34,7 +43,7 @@ def open_sink(url: str, *, flow: str = "default", base: str | os.PathLike[str] =
         return JsonlSink(path)
     from headwater.bridge.sinks.sqlite import SqliteSink
 
-    return SqliteSink(path, flow)
+    return SqliteSink(path, flow, options)
 
 
 def _redacted(url: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
 
 from headwater.bridge.sink import Batch
 from headwater.bridge.sinks.fit import Record
-from headwater.bridge.sinks.gate import MISFITS
+from headwater.bridge.sinks.nested import Splitter
 from headwater.bridge.sinks.options import SqlOptions
 from headwater.bridge.sinks.target import Target
 from headwater.errors import DestinationError
@@ -26,43 +28,73 @@ class Attempt:
     :ivar refused: why records were refused, by their place in the batch.
     """
 
-    def __init__(self, batch: Batch, targets: list[Target], number: str, options: SqlOptions) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        targets: list[Target],
+        number: str,
+        options: SqlOptions,
+        splitter: Splitter | None = None,
+    ) -> None:
         self._batch = batch
         self._targets = targets
         self._options = options
+        self._splitter = splitter
         self.number = number
         self.refused: dict[int, str] = {}
 
     def check(self) -> None:
         """Raise one of MISFITS where records don't fit, and the engine would not notice."""
-        target = self._targets[0]
-        engine = target.engine
-        if engine.binds:
+        engine = self._targets[0].engine
+        if engine.binds or self._splitter is not None:
             return
         for part in self._batch.parts:
-            target.gate.check(part.data)
-            if engine.suspicious(part.data):
-                raise MISFITS[0]
+            self._targets[0].check(part.data)
 
     def load(self) -> None:
-        """Write the records as they came; in the caller's transaction."""
-        target = self._targets[0]
-        target.load(target.load_whole(self._batch, self.number))
+        """Write the records as they came; in the caller's transaction.
+
+        :raises msgspec.MsgspecError: (one of MISFITS), where they don't fit.
+        """
+        if self._splitter is None:
+            target = self._targets[0]
+            target.load(target.load_whole(self._batch, self.number))
+            return
+        try:
+            split = self._split(self._splitter, self._records())
+        except Refusal:
+            raise msgspec.ValidationError("a record can't be read") from None
+        for target, records in zip(self._targets, split, strict=True):
+            if records:
+                load = target.load_of(records, self.number)
+                if not target.engine.binds:
+                    target.check(load.data)
+                target.load(load)
 
     def load_fitted(self, only: Sequence[int] | None = None) -> None:
         """Make the records fit, the tables too, and write them; in the caller's transaction.
 
         :param only: these records, by their place; default: all that are not refused.
-        :raises Refusal: when some can't be read; nothing was written.
+        :raises Refusal: when some can't be read; nothing is to be committed.
         """
         chosen = set(self.left() if only is None else only)
         records = [record for record in self._records() if record.number in chosen]
-        target = self._targets[0]
-        fitted = target.fit(records, self._options.misfits)
-        if fitted.refused:
-            self.refused.update(fitted.refused)
+        split = [records] if self._splitter is None else self._split(self._splitter, records)
+        for target, part in zip(self._targets, split, strict=True):
+            fitted = target.fit(part, self._options.misfits)
+            if fitted.refused:
+                self.refused.update(fitted.refused)
+                raise Refusal
+            if fitted.records:
+                target.load(target.load_of(fitted.records, self.number))
+
+    def _split(self, splitter: Splitter, records: Iterable[Record]) -> list[list[Record]]:
+        refused: dict[int, str] = {}
+        split = splitter.split(records, self.number, refused)
+        if refused:
+            self.refused.update(refused)
             raise Refusal
-        target.load(target.load_of(fitted.records, self.number))
+        return split
 
     def _records(self) -> Iterator[Record]:
         number = 0

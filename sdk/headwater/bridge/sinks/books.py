@@ -149,6 +149,8 @@ class Books:
         batches = f"IN (SELECT batch {which})"
         self._rows(f"DELETE FROM _headwater_refused WHERE batch {batches}", values)  # noqa: S608
         for target in targets:
+            if target.child and target.dedup:
+                continue  # they go with their rows
             # With a key, rows are replaced when they are read again; only those without one would be doubled.
             key = target.key
             missing = " OR ".join(f"{self._engine.at(part)} IS NULL" for part in key.parts) if key else ""

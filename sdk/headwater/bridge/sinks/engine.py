@@ -278,6 +278,13 @@ class Engine(ABC):
         """Insert the records, or upsert them by ``load.key``; in the caller's transaction, in bulk. How many
         rows have null in their key (and were appended)."""
 
+    def remove_orphans(self, child: TableName, parent: TableName) -> None:
+        """Delete a child table's rows whose row in the parent table is gone."""
+        self.rows(
+            f"DELETE FROM {child.sql} WHERE NOT EXISTS (SELECT 1 FROM {parent.sql} AS p "  # noqa: S608
+            f"WHERE p._airbyte_raw_id = {child.sql}._airbyte_parent_id)"
+        )
+
 
 class DuplicateKeys(Exception):
     """Rows in a table share a key, so it can't be deduplicated."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 Misfits = Literal["text", "null"]
@@ -25,3 +25,7 @@ class SqlOptions:
     misfits: Misfits = "text"
     refused: Refused = "fail"
     nested: Nested = "json"
+
+    def chosen(self) -> list[str]:
+        """The names of the options that are not what they are by default."""
+        return [each.name for each in fields(self) if getattr(self, each.name) != each.default]

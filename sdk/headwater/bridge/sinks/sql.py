@@ -16,6 +16,7 @@ from headwater.bridge.sinks.attempts import Attempt, Refusal, culprits
 from headwater.bridge.sinks.books import Books
 from headwater.bridge.sinks.engine import Engine
 from headwater.bridge.sinks.gate import MISFITS
+from headwater.bridge.sinks.nested import Splitter
 from headwater.bridge.sinks.options import SqlOptions
 from headwater.bridge.sinks.target import Target
 from headwater.bridge.states.sql import SqlStates
@@ -33,6 +34,7 @@ class _Stream:
     stream: ConfiguredStream
     targets: list[Target]
     whole: bool  # an overwrite: written beside the table from the beginning
+    splitter: Splitter | None = None
     written: bool = False
     told: set[str] = field(default_factory=set)
 
@@ -93,23 +95,43 @@ class SqlSink:
         self.states.staged = staged
 
     def _stream(self, stream: ConfiguredStream) -> _Stream:
-        registered = self._books.registered(stream.descriptor)
         overwrite = stream.destination_sync_mode.startswith("overwrite")
+        if self.options.nested == "json":
+            return _Stream(stream, self._targets(stream, [stream], [""], overwrite), overwrite)
+        splitter = Splitter(stream, self.options.nested)
+        fields = [branch.name for branch in splitter.branches]
+        return _Stream(stream, self._targets(stream, splitter.streams(), fields, overwrite), overwrite, splitter)
+
+    def _targets(
+        self, stream: ConfiguredStream, tables: Sequence[ConfiguredStream], fields: Sequence[str], overwrite: bool
+    ) -> list[Target]:
+        """The stream's tables.
+
+        :param tables: the stream as each table has it.
+        :param fields: of the child tables, the field; empty for the stream's own.
+        """
+        descriptor = stream.descriptor
+        all_registered = [self._books.registered(descriptor, field) for field in fields]
+        before = all_registered[0].generation
         generation, minimum = stream.generation_id, stream.minimum_generation_id or 0
         if generation is None:
-            generation = registered.generation + 1 if overwrite else registered.generation
-        staging = None
-        if overwrite or minimum > registered.generation:
-            staging = self._books.staging(registered.table)
-            if overwrite or not self._continues(stream.descriptor, staging, generation):
+            generation = before + 1 if overwrite else before
+        staged = overwrite or minimum > before
+        continued = staged and not overwrite and self._continues(descriptor, generation)
+        targets = []
+        for table, field_name, registered in zip(tables, fields, all_registered, strict=True):
+            place = registered.table
+            staging = self._books.staging(place)
+            if not continued:
                 self.engine.drop(staging)
-        target = Target(self.engine, stream, registered.table, staging or registered.table, generation)
-        target.create()
-        if staging is None and generation != registered.generation:
-            self._books.generation(target, generation)
-        return _Stream(stream, [target], overwrite)
+            target = Target(self.engine, table, place, staging if staged else place, generation, child=bool(field_name))
+            target.create()
+            if not staged and generation != before:
+                self._books.generation(target, generation)
+            targets.append(target)
+        return targets
 
-    def _continues(self, stream: StreamDescriptor, staging: object, generation: int) -> bool:
+    def _continues(self, stream: StreamDescriptor, generation: int) -> bool:
         """Whether a sync of this generation was broken off, and goes on from where it was."""
         self.states.staged = {stream: generation}
         self.states.forget(stream, generation)
@@ -118,7 +140,7 @@ class SqlSink:
     def write(self, batch: Batch, covered: Sequence[State]) -> None:
         """Insert or upsert the batch, and store the states, in one transaction."""
         stream = self._streams[batch.stream.descriptor]
-        attempt = Attempt(batch, stream.targets, secrets.token_hex(8), self.options)
+        attempt = Attempt(batch, stream.targets, secrets.token_hex(8), self.options, stream.splitter)
         with self._explained():
             if not self._quickly(stream, attempt, covered):
                 self._carefully(stream, attempt, covered)
@@ -215,8 +237,16 @@ class SqlSink:
                     target.table = target.place
                 self._books.forget_refused(stream.descriptor)
                 self.states.promote(stream.descriptor)
+            self._remove_orphans(mine)
             self.states.settle(stream.descriptor)
             self.states.put(covered)
+
+    def _remove_orphans(self, stream: _Stream) -> None:
+        """Rows of child tables whose rows were replaced. Until now nothing was joined with them."""
+        if stream.splitter is None or not stream.targets[0].dedup:
+            return
+        for child, branch in zip(stream.targets[1:], stream.splitter.branches[1:], strict=True):
+            self.engine.remove_orphans(child.table, stream.targets[branch.parent].table)
 
     def close(self) -> None:
         """Drop what an unfinished overwrite left, and disconnect."""

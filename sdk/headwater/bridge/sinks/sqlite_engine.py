@@ -10,22 +10,19 @@ widened to is one without a type, which keeps each value as it came.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from headwater.bridge.sinks.columns import INT64, Kind, fits
+from headwater.bridge.sinks.columns import Kind, fits
 from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part, TableName
-from headwater.bridge.sinks.names import EXTRACTED_AT, LINK, OWN, NameRules, quoted
-from headwater.protocol.fields import FieldPath
-from headwater.protocol.values import encode
+from headwater.bridge.sinks.names import EXTRACTED_AT, NameRules, quoted
+from headwater.bridge.sinks.sqlite_rows import conflict, insert
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,11 +42,6 @@ _DECLARED = {
     Kind.ANY: "",
 }
 _KINDS = {declared: kind for kind, declared in _DECLARED.items()}
-# Raw JSON reaches SQLite as bytes, which it takes for text here; no Python object is made of it.
-_PLACEHOLDERS = {
-    Kind.JSON: "NULLIF(CAST(? AS TEXT), 'null')",
-    Kind.DECIMAL: "NULLIF(trim(CAST(? AS TEXT), '\"'), 'null')",
-}
 
 
 class SqliteEngine(Engine):
@@ -166,13 +158,17 @@ class SqliteEngine(Engine):
         return bool(self.rows(sql, (table.name,)))
 
     def widen(self, table: TableName, name: str, present: Kind, kind: Kind) -> None:
-        """Make a column one without a type; it moves to the end of the table."""
-        column, aside = quoted(name), quoted(name + "_headwater_wide")
+        """Write the table anew, with another type for the column; SQLite can't change one."""
+        aside = TableName("", f"_headwater_wide_{table.name}")
+        columns = []
+        for _, column, declared, required, default, *_ in self.rows(f"PRAGMA table_info({table.sql})"):
+            made = f"{quoted(column)} {self.declared(kind) if column == name else declared}"
+            made += " NOT NULL" if required else ""
+            columns.append(made + (f" DEFAULT {default}" if default is not None else ""))
         self._drop_key(table)
-        self.rows(f"ALTER TABLE {table.sql} ADD COLUMN {aside} {self.declared(kind)}".rstrip())
-        self.rows(f"UPDATE {table.sql} SET {aside} = {column}")  # noqa: S608
-        self.rows(f"ALTER TABLE {table.sql} DROP COLUMN {column}")
-        self.rows(f"ALTER TABLE {table.sql} RENAME COLUMN {aside} TO {column}")
+        self.rows(f"CREATE TABLE {aside.sql} ({', '.join(columns)})")
+        self.rows(f"INSERT INTO {aside.sql} SELECT * FROM {table.sql}")  # noqa: S608
+        self.swap(table, aside)
 
     def swap(self, table: TableName, staging: TableName) -> None:
         """Keeps the indexes, triggers and views of the table, where they fit."""
@@ -194,6 +190,13 @@ class SqliteEngine(Engine):
         finally:
             self.rows("PRAGMA legacy_alter_table = OFF")
 
+    def remove_orphans(self, child: TableName, parent: TableName) -> None:
+        """Without an index, this is quicker than EXISTS."""
+        self.rows(
+            f"DELETE FROM {child.sql} WHERE _airbyte_parent_id NOT IN "  # noqa: S608
+            f"(SELECT _airbyte_raw_id FROM {parent.sql})"
+        )
+
     # The key
 
     def prepare_key(self, table: TableName, key: Key | None) -> None:
@@ -201,14 +204,14 @@ class SqliteEngine(Engine):
         if key is None:
             self._drop_key(table)
             return
-        conflict = self._conflict(key)
-        if any(sql.endswith(f"({conflict})") for _, sql in self._indexes(table)):
+        columns = conflict(key, self.at)
+        if any(sql.endswith(f"({columns})") for _, sql in self._indexes(table)):
             return
         self._drop_key(table)
         # By chance: an overwrite's table keeps its index, under its name, when it takes the old one's place.
         name = quoted(f"_headwater_key_{secrets.token_hex(8)}")
         try:
-            self.rows(f"CREATE UNIQUE INDEX {name} ON {table.sql} ({conflict})")
+            self.rows(f"CREATE UNIQUE INDEX {name} ON {table.sql} ({columns})")
         except sqlite3.IntegrityError:
             raise DuplicateKeys from None
 
@@ -223,9 +226,6 @@ class SqliteEngine(Engine):
             (table.name,),
         )
 
-    def _conflict(self, key: Key) -> str:
-        return ", ".join(self.at(part) for part in key.parts)
-
     def at(self, part: Part, row: str = "") -> str:
         """A path into an object is an expression on the JSON text of its column."""
         name = row + part.column.sql
@@ -238,99 +238,7 @@ class SqliteEngine(Engine):
 
     def load(self, load: Load) -> int:
         """Insert or upsert."""
-        rows, nulls = self._rows_of(load), [0]
-        if load.key is not None:
-            rows = _counting_nulls(rows, load, nulls)
-        self._open().executemany(self._insert(load), rows)
-        return nulls[0]
-
-    def _rows_of(self, load: Load) -> Iterator[tuple[Any, ...]]:
-        rows = load.gate.rows(load.data)
-        binders = [
-            (place, _BINDERS[column.kind]) for place, column in enumerate(load.columns) if column.kind in _BINDERS
-        ]
-        if binders:
-            rows = _bound(rows, binders)
-        if load.links is None:
-            return (values + own for values, own in zip(rows, load.own(), strict=True))
-        return (values + own + link for values, own, link in zip(rows, load.own(), load.links, strict=True))
-
-    def _insert(self, load: Load) -> str:
-        own = [*OWN, *(LINK if load.links is not None else ())]
-        names = ", ".join([*(column.sql for column in load.columns), *map(quoted, own)])
-        values = ", ".join([*(_PLACEHOLDERS.get(column.kind, "?") for column in load.columns), *("?" for _ in own)])
-        insert = f"INSERT INTO {load.table.sql} ({names}) VALUES ({values})"  # noqa: S608
-        if load.key is None:
-            return insert
-        # The index need not be written for columns that are the same anyway.
-        same = {part.column.name for part in load.key.parts if not part.rest}
-        updates = ", ".join(
-            f"{quoted(name)} = excluded.{quoted(name)}" for name in self.columns(load.table) if name not in same
-        )
-        newer = self._newer(load.table, load.key.cursor)
-        return f"{insert} ON CONFLICT ({self._conflict(load.key)}) DO UPDATE SET {updates}{newer}"
-
-    def _newer(self, table: TableName, cursor: Part | None) -> str:
-        """The condition for replacing a row: it is not older, where the cursor is known."""
-        if cursor is None:
-            return ""
-        new, old = self.at(cursor, "excluded."), self.at(cursor, f"{table.sql}.")
-        compared = f"{new} >= {old}"
-        if cursor.temporal:  # as text, "01.5Z" would come before "01Z"
-            compared = f"COALESCE(julianday({new}) >= julianday({old}), {compared})"
-        return f" WHERE COALESCE({compared}, {old} IS NULL)"
-
-
-def _bind_any(value: Any) -> Any:
-    """A value of a column without a type: numbers and text as they are, what SQLite doesn't have as text."""
-    kind = type(value)
-    if kind is dict or kind is list:
-        return encode(value).decode()
-    return str(value) if kind is int and value not in INT64 else value
-
-
-def _bind_bytes(value: str | None) -> bytes | str | None:
-    try:
-        return None if value is None else base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        return value
-
-
-_BINDERS: Mapping[Kind, Callable[[Any], Any]] = {Kind.ANY: _bind_any, Kind.BINARY: _bind_bytes}
-
-
-def _bound(
-    rows: Iterator[tuple[Any, ...]], binders: Sequence[tuple[int, Callable[[Any], Any]]]
-) -> Iterator[tuple[Any, ...]]:
-    for row in rows:
-        values = list(row)
-        for place, bind in binders:
-            values[place] = bind(values[place])
-        yield tuple(values)
-
-
-def _counting_nulls(rows: Iterator[tuple[Any, ...]], load: Load, nulls: list[int]) -> Iterator[tuple[Any, ...]]:
-    assert load.key is not None
-    order = [column.field for column in load.columns]
-    paths = [(order.index(part.column.field), part.rest) for part in load.key.parts]
-    for row in rows:
-        for place, rest in paths:
-            value = row[place]
-            if value is None or ((rest or value.__class__ is msgspec.Raw) and _is_missing(value, rest)):
-                nulls[0] += 1
-                break
-        yield row
-
-
-def _is_missing(value: Any, rest: FieldPath) -> bool:
-    """Whether there is nothing at this path below a column's JSON text."""
-    try:
-        found = msgspec.json.decode(value)
-    except (msgspec.MsgspecError, UnicodeError):
-        return bool(rest)
-    for part in rest:
-        found = found.get(part) if isinstance(found, dict) else None
-    return found is None
+        return insert(self._open(), load, self.at, self.columns(load.table))
 
 
 _ADVICE = (

@@ -7,6 +7,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
+import msgspec
+
 from headwater.bridge.sink import Batch
 from headwater.bridge.sinks.columns import EXACT, Kind, kind_of_schema
 from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part, TableName
@@ -31,6 +33,7 @@ class Target:
     :param place: where the rows are in the end.
     :param table: where they are written: ``place``, or a staging table.
     :param child: it is a child table; it has no key, and the columns of :data:`~.names.LINK`.
+    :ivar dedup: the stream is deduplicated.
     :ivar null_keys: how many rows of the last load had null in their key.
     """
 
@@ -50,8 +53,8 @@ class Target:
         self.table = table
         self.generation = generation
         self.child = child
-        dedup = stream.destination_sync_mode.endswith("dedup") and not child
-        self._paths: tuple[FieldPath, ...] = stream.primary_key if dedup else ()
+        self.dedup = stream.destination_sync_mode.endswith("dedup")
+        self._paths: tuple[FieldPath, ...] = stream.primary_key if self.dedup and not child else ()
         self._properties: Mapping[str, Any] = stream.stream.json_schema.get("properties") or {}
         self._wanted: dict[str, Kind] = {}
         self.look()
@@ -213,6 +216,13 @@ class Target:
     def fit(self, records: Sequence[Record], misfits: Misfits) -> Fitted:
         """The records as the columns hold them; the columns are changed first where they must be."""
         return fitted(records, self, misfits)
+
+    def check(self, data: Sequence[bytes | msgspec.Raw]) -> None:
+        """Raise one of :data:`~headwater.bridge.sinks.gate.MISFITS` where records don't fit the columns, for an
+        engine that would not notice."""
+        self.gate.check(data)
+        if self.engine.suspicious(data):
+            raise msgspec.ValidationError("something the database can't hold")
 
     def load(self, records: Load) -> None:
         """Write records into the table."""

@@ -73,7 +73,9 @@ class SqlStates:
     def replace(self, states: Sequence[State]) -> None:
         """Keep these and nothing else."""
         with self._told("changed"), self._transaction():
-            self._rows("DELETE FROM _headwater_state WHERE flow = ?", (self._flow,))
+            start = f"{self._flow}\x1f"  # the states of streams that are written beside their tables
+            whose = "flow = ? OR substr(flow, 1, ?) = ?"
+            self._rows(f"DELETE FROM _headwater_state WHERE {whose}", (self._flow, len(start), start))  # noqa: S608
             self.put(states)
 
     def put(self, states: Sequence[State]) -> None:
