@@ -1,4 +1,6 @@
-"""For all tests: examples that hypothesis finds are not timed, as the machine is shared; the servers' fixtures."""
+"""For all tests: no clock on hypothesis, as the machine is shared; the servers' fixtures; the mutation score."""
+
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 
@@ -8,3 +10,23 @@ __all__ = ["database", "postgres"]
 
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("headwater")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many of the broken connectors the acceptance suite caught with the right check."""
+    properties = [
+        dict(report.user_properties)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if report.when == "call"
+    ]
+    broken = [found for found in properties if "mutant" in found]
+    if broken:
+        caught = sum("caught" in found for found in broken)
+        share = 100 * caught / len(broken)
+        terminalreporter.write_line(
+            f"mutation score: {caught} of {len(broken)} broken connectors caught by the right check ({share:.0f} %)"
+        )
+        for found in broken:
+            if "caught" not in found:
+                terminalreporter.write_line(f"  not caught: {found['mutant']}")

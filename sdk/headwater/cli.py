@@ -1,4 +1,4 @@
-"""The command ``headwater``: run flows, list connectors, look at states and schemas.
+"""The command ``headwater``: run flows, list connectors, look at states and schemas, check connectors.
 
 Exit codes: 0 all streams complete; 1 something failed; 2 wrong usage or configuration, nothing was read;
 130 and 143 after an interrupt and a SIGTERM.
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
+from headwater.cli_acceptance import add_acceptance
 from headwater.cli_schema import add_schema
 from headwater.errors import ConfigError, FlowError, HeadwaterError
 
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     state.add_argument("--state-file", metavar="FILE", help="the file in which the states are kept")
     state.set_defaults(command=_state)
 
-    for command in (run, listing, state, *add_schema(commands, _positive)):
+    for command in (run, listing, state, *add_schema(commands, _positive), add_acceptance(commands, _positive)):
         command.add_argument("--debug", action="store_true", help="more to the log, and tracebacks")
     return parser
 

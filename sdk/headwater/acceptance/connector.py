@@ -1,0 +1,232 @@
+"""The connector under test: its recorded runs, each made once, when the first check asks for it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from headwater.acceptance.checks import WATCHES, Watch
+from headwater.acceptance.engine import Act, How, execute
+from headwater.acceptance.recording import Recording
+from headwater.acceptance.results import Finding, Skipped
+from headwater.acceptance.rooms import Room
+from headwater.acceptance.rows import Rows, rows_of
+from headwater.acceptance.settings import Settings
+from headwater.acceptance.shared import once
+from headwater.acceptance.streams import Configured, configured
+from headwater.acceptance.watching import pass_over
+
+UNKNOWN = "__AIRBYTE__stream_that_does_not_exist"
+_MOST_SINGLE = 6
+_SUITE = {"spec": "spec", "check": "connection", "discover": "discovery", "read": "basic_read"}
+
+
+class Connector:
+    """Runs the connector, and keeps what came of it.
+
+    :param room: where it runs.
+    :param folder: for the recordings and the files that it is given.
+    """
+
+    def __init__(self, room: Room, settings: Settings, folder: Path) -> None:
+        self.room, self.settings, self.folder = room, settings, folder
+        self.recordings: list[Recording] = []
+        self._lock = threading.Lock()
+        self._files = 0
+
+    # --- runs ---------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        *arguments: str,
+        what: str = "",
+        timeout: float | None = None,
+        environment: Mapping[str, str | None] | None = None,
+        prefix: Sequence[str] = (),
+        cwd: Path | None = None,
+        act: Act | None = None,
+        tight: bool = False,
+        pace: int | None = None,
+        trigger: Callable[[], bool] | None = None,
+    ) -> Recording:
+        """Run it with these arguments and record it.
+
+        :param what: for reports: what this run is for.
+        :param prefix: words before its command, such as ``unshare --net``.
+        """
+        changes = {**self.settings.environment, **(environment or {})}
+        suite = _SUITE.get(arguments[0] if arguments else "", "spec")
+        with self._lock:
+            number = len(self.recordings) + 1
+            recording = Recording(number, list(arguments), [], self.folder, what=what)
+            self.recordings.append(recording)
+        name = f"headwater-acceptance-{self.folder.name}-{number}"
+        recording.command = [*prefix, *self.room.words(arguments, changes, self.folder, name)]
+        how = How(timeout or self.settings.timeout_of(suite), changes, cwd, act, tight, pace, trigger)
+        return execute(recording.command, recording, how, self.room.killer(name))
+
+    def file(self, name: str, content: Any) -> Path:
+        """A file for the connector, with JSON or, from a string, with exactly this text."""
+        with self._lock:
+            self._files += 1
+            path = self.folder / f"{self._files:04}-{name}"
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        path.chmod(0o644 if self.room.container else 0o600)
+        return path
+
+    def read(
+        self,
+        catalog: Configured,
+        states: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        flags: Sequence[str] = (),
+        **how: Any,
+    ) -> Recording:
+        """One ``read``.
+
+        :param states: what ``--state`` is given; None: the flag is left out.
+        """
+        path = self.config_file if config is None else self.file("config.json", config)
+        arguments = ["--config", str(path), "--catalog", str(self.file("catalog.json", catalog.json))]
+        if states is not None:
+            arguments += ["--state", str(self.file("state.json", list(states)))]
+        return self.run("read", *arguments, *flags, **how)
+
+    def chance(self, salt: int = 0) -> Random:
+        """Chance, the same for the same seed."""
+        return Random(self.settings.seed * 1000 + salt)  # noqa: S311 - it decides where a process is killed
+
+    # --- what checks share --------------------------------------------------------------------------------
+
+    @once
+    def spec_run(self) -> Recording:
+        """``spec``."""
+        return self.run("spec", what="spec")
+
+    @once
+    def spec(self) -> dict[str, Any]:
+        """The specification that ``spec`` wrote."""
+        for _, spec in self.spec_run.of("SPEC", "spec"):
+            if isinstance(spec.get("connectionSpecification"), dict):
+                return spec
+        raise Skipped("`spec` gave no specification.")
+
+    @property
+    def connection_specification(self) -> dict[str, Any]:
+        """The JSON Schema of its config."""
+        found: dict[str, Any] = self.spec["connectionSpecification"]
+        return found
+
+    @once
+    def config(self) -> dict[str, Any]:
+        """The config, decoded."""
+        if self.settings.config is None:
+            raise Skipped("no config was given: --config FILE.")
+        found = json.loads(self.settings.config.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise Skipped("the config is not a JSON object.")
+        return found
+
+    @once
+    def config_file(self) -> Path:
+        """The config, where the connector finds it."""
+        return self.file("config.json", self.config)
+
+    @once
+    def check_run(self) -> Recording:
+        """``check`` with the config."""
+        return self.run("check", "--config", str(self.config_file), what="check")
+
+    @once
+    def discover_run(self) -> Recording:
+        """``discover`` with the config."""
+        return self.run("discover", "--config", str(self.config_file), what="discover")
+
+    @once
+    def catalog(self) -> dict[str, Any]:
+        """What ``discover`` wrote."""
+        for _, catalog in self.discover_run.of("CATALOG", "catalog"):
+            if isinstance(catalog.get("streams"), list):
+                return catalog
+        raise Skipped("`discover` gave no catalog.")
+
+    @once
+    def streams(self) -> Configured:
+        """What is read: every stream that is not exempt, incrementally where it can be."""
+        if self.settings.configured_catalog is not None:
+            return Configured(json.loads(self.settings.configured_catalog.read_text(encoding="utf-8")))
+        found = configured(self.catalog)
+        if not found:
+            raise Skipped("the catalog has no streams.")
+        return found
+
+    @once
+    def first(self) -> Recording:
+        """The read from the beginning, which most checks look at."""
+        return self.read(self.streams, what="read from the beginning")
+
+    @once
+    def watches(self) -> dict[str, Watch]:
+        """What the watches saw in it."""
+        found = {id: kind(self, self.first, self.streams) for id, kind in WATCHES.items()}
+        pass_over(self.first, self.streams, list(found.values()))
+        return found
+
+    def watched(self, id: str) -> list[Finding]:
+        """What one watch saw in it.
+
+        :raises Skipped: it could not be looked at.
+        """
+        found = self.watches[id]
+        if found.optional:
+            raise Skipped(found.optional)
+        return found.findings
+
+    @once
+    def succeeded(self) -> Recording:
+        """The first read, if it was a success: what others are compared with.
+
+        :raises Skipped: it was none.
+        """
+        if self.first.code != 0 or self.first.timed_out:
+            raise Skipped(f"the read from the beginning {self.first.ending}, so nothing can be compared with it.")
+        return self.first
+
+    def needs_success(self) -> None:
+        """For checks that compare with the first read.
+
+        :raises Skipped: it was no success.
+        """
+        assert self.succeeded.code == 0
+
+    @once
+    def rows(self) -> dict[str, Rows]:
+        """The records of the first read."""
+        return rows_of(self.succeeded, self.streams, self.settings.ignored_fields)
+
+    @once
+    def single_reads(self) -> dict[str, Recording]:
+        """A read of each stream alone; of some, if there are many."""
+        self.needs_success()
+        if len(self.streams) < 2:
+            raise Skipped("there is one stream only.")
+        names = list(self.streams)
+        chosen = names if len(names) <= _MOST_SINGLE else self.chance().sample(names, _MOST_SINGLE)
+        return {name: self.read(self.streams.only([name]), what=f"{name} alone") for name in chosen}
+
+    @once
+    def unknown_stream(self) -> Recording:
+        """A read of one stream that there is and one that there is not."""
+        stream = {
+            "name": UNKNOWN,
+            "json_schema": {"type": "object", "properties": {"id": {"type": "string"}}},
+            "supported_sync_modes": ["full_refresh"],
+        }
+        unknown = {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
+        first = next(iter(self.streams.values()))
+        return self.read(Configured({"streams": [unknown, first.json]}), what="a stream that does not exist")

@@ -1,0 +1,58 @@
+"""Processes of this machine: what a connector's use, and what it leaves behind. Linux's /proc tells."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_PATIENCE = 2.0
+"""Seconds that a process left behind is given to end by itself before it counts as left behind."""
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process and its descendants hold; 0 if that can't be told."""
+    total, todo = 0, [pid]
+    while todo:
+        one = todo.pop()
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * _PAGE
+        with contextlib.suppress(OSError):
+            todo += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
+    return total
+
+
+def marked(variable: str, value: str) -> dict[int, str]:
+    """The living processes that have this variable in their environment, with their command lines."""
+    found = {}
+    wanted = f"{variable}={value}".encode()
+    for folder in Path("/proc").iterdir() if Path("/proc").is_dir() else ():
+        if not folder.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            if wanted not in (folder / "environ").read_bytes():
+                continue
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            if state not in "ZX":
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                found[int(folder.name)] = b" ".join(words).decode("utf-8", "backslashreplace").strip()
+    return found
+
+
+def end_all(variable: str, value: str, but: int) -> list[str]:
+    """Kill what is left of a run, after it had time to end by itself; gives the command lines.
+
+    :param but: the process itself, which is looked after elsewhere.
+    """
+    until = time.monotonic() + _PATIENCE
+    while left := {pid: name for pid, name in marked(variable, value).items() if pid != but}:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.05)
+    for pid in left:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    return sorted(left.values())

@@ -1,0 +1,165 @@
+"""One recorded run of a connector: the bytes that it wrote, kept in files, and when each line came."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+
+class Line(NamedTuple):
+    """A line of standard output.
+
+    :ivar number: counted from 1, as ``sed -n 12p`` does.
+    :ivar time: seconds after the start of the run.
+    :ivar raw: its bytes, with the line feed if there is one.
+    """
+
+    number: int
+    time: float
+    raw: bytes
+
+
+class Sample(NamedTuple):
+    """The memory of the connector's processes at a moment.
+
+    :ivar seen: bytes of standard output that had been read by then.
+    :ivar resident: bytes.
+    """
+
+    time: float
+    seen: int
+    resident: int
+
+
+@dataclass
+class Recording:
+    """What a process wrote and how it ended. Lines stay on disk; only where and when they end is in memory.
+
+    :ivar arguments: the command's arguments, such as ``["read", "--config", ...]``.
+    :ivar command: the whole command line.
+    :ivar changed: environment variables that were set for it; None: removed.
+    :ivar code: the exit code; minus the signal's number if a signal ended it; None while it runs.
+    :ivar timed_out: the suite killed it as it took too long.
+    :ivar acted: seconds after the start when the suite did to it what it was told to do; None: it ended sooner.
+    :ivar left_open: a process that it had started kept its output open after its end.
+    :ivar orphans: command lines of the processes that it left behind.
+    :ivar what: what the run was for.
+    :ivar events: what was done to it on the way, with the seconds after its start.
+    """
+
+    number: int
+    arguments: list[str]
+    command: list[str]
+    folder: Path
+    changed: dict[str, str | None] = field(default_factory=dict)
+    code: int | None = None
+    seconds: float = 0.0
+    cpu: float = 0.0
+    peak: int = 0
+    timed_out: bool = False
+    acted: float | None = None
+    left_open: bool = False
+    orphans: list[str] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    size: int = 0
+    ends: array[int] = field(default_factory=lambda: array("Q"))
+    times: array[float] = field(default_factory=lambda: array("d"))
+    last: float = 0.0
+    what: str = ""
+    events: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def stdout(self) -> Path:
+        """The file with its standard output."""
+        return self.folder / f"{self.number:04}.stdout"
+
+    @property
+    def stderr(self) -> Path:
+        """The file with its standard error."""
+        return self.folder / f"{self.number:04}.stderr"
+
+    @property
+    def closing(self) -> float:
+        """Seconds between its last byte and its end."""
+        return self.seconds - self.last
+
+    @property
+    def cut(self) -> bool:
+        """Whether the last line has no line feed."""
+        return self.size > 0 and (not self.ends or self.ends[-1] < self.size)
+
+    def lines(self, whole: bool = True) -> Iterator[Line]:
+        """Its lines, in order, split at line feeds only.
+
+        :param whole: without a last line that was cut off.
+        """
+        count = len(self.ends)
+        with self.stdout.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if number > count:
+                    if not whole:
+                        yield Line(number, self.last, raw)
+                    return
+                yield Line(number, self.times[number - 1], raw)
+
+    def messages(self) -> Iterator[tuple[Line, dict[str, Any]]]:
+        """Its messages; lines that are none are left out."""
+        for line in self.lines():
+            message = decoded(line.raw)
+            if message is not None:
+                yield line, message
+
+    def of(self, kind: str, key: str) -> Iterator[tuple[Line, dict[str, Any]]]:
+        """The content of the messages of a type."""
+        for line, message in self.messages():
+            if message["type"] == kind and isinstance(message.get(key), dict):
+                yield line, message[key]
+
+    def traces(self, key: str) -> Iterator[tuple[Line, dict[str, Any]]]:
+        """The content of the traces of a kind: ``error``, ``stream_status``, ``estimate``."""
+        for line, trace in self.of("TRACE", "trace"):
+            if isinstance(trace.get(key), dict):
+                yield line, trace[key]
+
+    def before(self, size: int) -> int:
+        """How many whole lines its first ``size`` bytes hold."""
+        return bisect_right(self.ends, size)
+
+    def said(self, limit: int = 400) -> str:
+        """The end of its standard error, for a person."""
+        with self.stderr.open("rb") as file:
+            file.seek(max(0, self.stderr.stat().st_size - limit))
+            return file.read().decode("utf-8", "backslashreplace").strip()
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        if self.timed_out:
+            return f"was killed by the suite after {self.seconds:.0f} s"
+        if self.code is not None and self.code < 0:
+            return f"was ended by signal {-self.code}"
+        return f"exited with {self.code}"
+
+
+def decoded(raw: bytes) -> dict[str, Any] | None:
+    """A line as a message: a JSON object with a type; None if it is none."""
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        value = _lenient(raw)
+    return value if isinstance(value, dict) and isinstance(value.get("type"), str) else None
+
+
+def _lenient(raw: bytes) -> Any:
+    """What a strict reader refuses and others take: lone surrogates, NaN, numbers out of range."""
+    try:
+        return json.loads(raw.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return None

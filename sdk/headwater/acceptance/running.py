@@ -1,0 +1,162 @@
+"""From the options of the command line to a report."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from headwater.acceptance.checks import load
+from headwater.acceptance.connector import Connector
+from headwater.acceptance.reports.terminal import summary
+from headwater.acceptance.results import Outcome, Report, Result
+from headwater.acceptance.rooms import CommandRoom, Room
+from headwater.acceptance.settings import ConnectionCase, Settings
+from headwater.acceptance.suite import chosen
+from headwater.acceptance.suite import run as run_checks
+from headwater.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one run of the suite is to do.
+
+    :ivar keep: the folder in which recordings stay; None: they go with the run.
+    """
+
+    room: Room
+    settings: Settings
+    only: Sequence[str] = ()
+    skip: Sequence[str] = ()
+    jobs: int = 2
+    strict: bool = False
+    keep: Path | None = None
+    junit: Path | None = None
+    json: Path | None = None
+    html: Path | None = None
+    notes: Sequence[str] = field(default_factory=list)
+
+    @staticmethod
+    def of(options: argparse.Namespace) -> Request:
+        """From the command line's options.
+
+        :raises ConfigError: they name no connector, or a file that is not there.
+        """
+        if not options.connector:
+            raise ConfigError("Say which connector: --command COMMAND.")
+        return Request(
+            CommandRoom.of(options.connector),
+            _settings(options, Settings()),
+            only=_words(options.only),
+            skip=_words(options.skip),
+            jobs=options.jobs or min(2, os.cpu_count() or 1),
+            strict=options.strict,
+            keep=_path(options.keep),
+            junit=_path(options.junit),
+            json=_path(options.json),
+            html=_path(options.html),
+        )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).absolute() if text else None
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _settings(options: argparse.Namespace, base: Settings) -> Settings:
+    """What the options say, on top of what the config file said."""
+    changes: dict[str, Any] = {
+        "seed": options.seed, "trials": options.trials, "noise": options.allow_noise, "update": options.update,
+        "timeout": options.timeout,
+    }  # fmt: skip
+    for name in ("config", "catalog", "expected_records", "baseline"):
+        value = getattr(options, name)
+        if value:
+            path = Path(value).absolute()
+            if name in ("config", "catalog") and not path.is_file():
+                raise ConfigError(f"--{name}: there is no file {value}.")
+            changes["configured_catalog" if name == "catalog" else name] = path
+    invalid = [ConnectionCase(_file(one, "--invalid-config"), "failed") for one in options.invalid_config or ()]
+    if invalid:
+        changes["connection"] = [*base.connection, *invalid]
+    if options.empty_stream:
+        changes["empty_streams"] = {**base.empty_streams, **dict.fromkeys(options.empty_stream, "--empty-stream")}
+    if options.ignore_field:
+        changes["ignored_fields"] = _ignored(options.ignore_field, base)
+    if options.env:
+        pairs = [one.partition("=") for one in options.env]
+        changes["environment"] = {**base.environment, **{name: value for name, _, value in pairs}}
+    return replace(base, **changes)
+
+
+def _file(name: str, option: str) -> Path:
+    if not Path(name).is_file():
+        raise ConfigError(f"{option}: there is no file {name}.")
+    return Path(name).absolute()
+
+
+def _ignored(given: Sequence[str], base: Settings) -> dict[str, list[str]]:
+    found = {stream: list(paths) for stream, paths in base.ignored_fields.items()}
+    for one in given:
+        stream, colon, path = one.partition(":")
+        if not colon:
+            raise ConfigError(f"--ignore-field {one}: it must be STREAM:PATH.")
+        found.setdefault(stream, []).append(path)
+    return found
+
+
+def listing() -> Iterator[str]:
+    """The checks, a line each."""
+    for id, check in load().items():
+        kind = "" if check.severity.value == "error" else " (warning)"
+        yield f"{id:<4} {check.title}{kind}"
+
+
+def run(
+    request: Request,
+    tell: Callable[[Result], None],
+    say: Callable[[str], object],
+    reproduce: Callable[[str], str],
+) -> int:
+    """Run the suite and write its reports; gives the exit code."""
+    checks = chosen(request.only, request.skip)
+    with _folder(request.keep) as folder:
+        connector = Connector(request.room, request.settings, folder)
+        report = run_checks(connector, checks, tell, request.jobs, reproduce)
+        report.notes = request.notes
+        for line in summary(report, request.keep is not None):
+            say(line)
+        _write(report, request)
+    return _code(report, request.strict)
+
+
+def _code(report: Report, strict: bool) -> int:
+    return 1 if strict and report.of(Outcome.WARNED) else report.code
+
+
+def _write(report: Report, request: Request) -> None:
+    if request.junit or request.json or request.html:
+        from headwater.acceptance.reports import junit, page, plain
+
+        for path, write in ((request.junit, junit.write), (request.json, plain.write), (request.html, page.write)):
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write(report, path)
+
+
+@contextlib.contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="headwater-acceptance-") as name:
+        yield Path(name)

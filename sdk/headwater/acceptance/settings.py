@@ -1,0 +1,80 @@
+"""What the suite is told: by its options, and by Airbyte's ``acceptance-test-config.yml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ConnectionCase:
+    """A config, and how ``check`` must answer it.
+
+    :ivar status: ``succeed``, ``failed`` or ``exception``.
+    """
+
+    config: Path
+    status: str
+
+
+@dataclass(frozen=True)
+class FutureState:
+    """A state that lies ahead of all records.
+
+    :ivar path: a file with states; None: made of the last states of a read.
+    :ivar formats: of the cursor's values, by stream; "" is for all others.
+    :ivar missing: streams that it leaves out.
+    """
+
+    path: Path | None = None
+    formats: Mapping[str, str] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that checks may depend on.
+
+    :ivar config: the file that ``--config`` is given; None: only what needs none is checked.
+    :ivar metadata: the content of the connector's ``metadata.yaml``.
+    :ivar folder: the connector's folder, if it is tested as one.
+    :ivar baseline: where the last accepted spec and catalog are kept.
+    :ivar update: write baselines and expected records anew instead of comparing with them.
+    :ivar bypassed: suites of the config file that are not to run, with the reason.
+    :ivar seed: decides where processes are killed and which states are replayed.
+    :ivar trials: how often a process is killed; how many states are replayed.
+    :ivar noise: lines that are no messages are warned about only.
+    """
+
+    config: Path | None = None
+    configured_catalog: Path | None = None
+    connection: Sequence[ConnectionCase] = ()
+    metadata: Mapping[str, Any] | None = None
+    folder: Path | None = None
+    baseline: Path | None = None
+    update: bool = False
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    timeout: float = 300.0
+    bypassed: Mapping[str, str] = field(default_factory=dict)
+    spec_path: Path | None = None
+    expected_records: Path | None = None
+    expected_order: bool = False
+    without_primary_key: frozenset[str] = frozenset()
+    empty_streams: Mapping[str, str] = field(default_factory=dict)
+    ignored_fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    off: Mapping[str, str] = field(default_factory=dict)
+    """Checks that the config file turns off, by id, with the reason."""
+    on: frozenset[str] = frozenset()
+    """Checks that the config file makes errors, by id."""
+    future_state: FutureState = FutureState()
+    seed: int = 1
+    trials: int = 5
+    noise: bool = False
+    compatibility_off: bool = False
+
+    def timeout_of(self, suite: str) -> float:
+        """Seconds that a command of this suite may take."""
+        return self.timeouts.get(suite, self.timeout)

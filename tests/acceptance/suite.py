@@ -1,0 +1,48 @@
+"""Runs the suite on a connector of the gallery, in this process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from headwater.acceptance.connector import Connector
+from headwater.acceptance.results import Report
+from headwater.acceptance.rooms import CommandRoom
+from headwater.acceptance.settings import ConnectionCase, Settings
+from headwater.acceptance.suite import chosen, run
+
+RUN = Path(__file__).parent / "gallery" / "run.py"
+TOKEN = "s3cr3t-t0ken/+=&x"
+CONFIG = {"token": TOKEN, "region": "eu", "size": 45}
+
+
+def room(name: str) -> CommandRoom:
+    """A connector of the gallery."""
+    return CommandRoom((sys.executable, "-I", "-S", str(RUN), name), f"--command 'gallery {name}'")
+
+
+def write(path: Path, value: Any) -> Path:
+    """A file with JSON."""
+    path.write_text(json.dumps(value))
+    return path
+
+
+def settings(folder: Path, **changes: Any) -> Settings:
+    """What the gallery is checked with."""
+    given: dict[str, Any] = {
+        "config": write(folder / "given-config.json", CONFIG),
+        "connection": [ConnectionCase(write(folder / "wrong.json", {**CONFIG, "token": "wrong"}), "failed")],
+        "empty_streams": {"empty": "is there to be empty"},
+        "timeout": 120.0,
+        **changes,
+    }
+    return Settings(**given)
+
+
+def report(name: str, folder: Path, only: Sequence[str] = (), skip: Sequence[str] = (), **changes: Any) -> Report:
+    """The report on a connector of the gallery."""
+    connector = Connector(room(name), settings(folder, **changes), folder)
+    return run(connector, chosen(only, skip))

@@ -1,0 +1,135 @@
+"""``headwater acceptance`` as a command: its options, exit codes and reports."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from headwater.cli import main
+from tests.acceptance.suite import CONFIG, RUN, TOKEN, write
+
+
+def command(name: str) -> str:
+    """``--command`` of a connector of the gallery."""
+    return shlex.join([sys.executable, "-I", "-S", str(RUN), name])
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    return str(write(tmp_path / "config.json", CONFIG))
+
+
+def test_a_failure_is_told_with_its_line_and_how_to_see_it_again(
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep = tmp_path / "keep"
+    arguments = ["--command", command("Undeclared"), "--config", config, "--only", "E6,E12", "--keep", str(keep)]
+    reports = [tmp_path / name for name in ("junit.xml", "report.json", "report.html")]
+    files = [word for flag, path in zip(("--junit", "--json", "--html"), reports, strict=True) for word in (flag, str(path))]
+    assert main(["acceptance", *arguments, *files]) == 1
+    said = capsys.readouterr().out
+    assert "FAILED   E6 " in said
+    assert "passed   E12 " in said
+    assert "users: the field 'created_by' is not in the schema." in said
+    (run,) = [line.strip() for line in said.splitlines() if line.strip().startswith("run: ") and "sed -n 12p" in line]
+    shown = subprocess.run(run.removeprefix("run: "), shell=True, capture_output=True, text=True, check=True)
+    assert json.loads(shown.stdout)["record"]["data"]["created_by"] == "me"
+    (again,) = [line.strip() for line in said.splitlines() if line.strip().startswith("again: headwater acceptance")]
+    assert main(shlex.split(again.removeprefix("again: "))[1:]) == 1
+    junit, plain, page = reports
+    (failure,) = ElementTree.parse(junit).getroot().iter("failure")
+    assert "created_by" in failure.attrib["message"]
+    content = json.loads(plain.read_text())
+    assert content["counts"]["failed"] == 1
+    assert content["exit_code"] == 1
+    finding = content["results"][0]["findings"][0]
+    assert (finding["line"], finding["stream"]) == (12, "users")
+    assert finding["time"] > 0
+    assert "created_by" in finding["excerpt"]
+    assert "<svg" in page.read_text()
+    assert "created_by" in page.read_text()
+
+
+def test_nothing_checked_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["acceptance", "--command", command("correct"), "--only", "E"]) == 1
+    said = capsys.readouterr().out
+    assert "no config was given: --config FILE." in said
+    assert "passed" not in said.split("\n\n")[0]
+
+
+def test_without_a_config_what_needs_none_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["acceptance", "--command", command("correct"), "--only", "A,B"]) == 0
+    said = capsys.readouterr().out
+    assert "passed   B1 " in said
+    assert "skipped  B3 " in said
+
+
+def test_warnings_fail_if_they_are_to(config: str) -> None:
+    arguments = ["acceptance", "--command", command("NeverThere"), "--config", config, "--only", "E7"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--strict"]) == 1
+
+
+def test_noise_can_be_allowed(config: str) -> None:
+    arguments = ["acceptance", "--command", command("Prints"), "--config", config, "--only", "A1"]
+    assert main(arguments) == 1
+    assert main([*arguments, "--allow-noise"]) == 0
+
+
+def test_secrets_are_not_in_reports(tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    arguments = ["--command", command("PrintsToken"), "--config", config, "--only", "A1", "--json", str(report)]
+    assert main(["acceptance", *arguments]) == 1
+    assert TOKEN not in capsys.readouterr().out + report.read_text()
+    assert "****" in report.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--command COMMAND"),
+        (["--command", "there-is-no-such-executable"], "there is no executable"),
+        (["--command", "true", "--config", "nowhere.json"], "nowhere.json"),
+        (["--command", "true", "--only", "Q9"], "There is no check 'Q9'"),
+        (["--command", "true", "--ignore-field", "name"], "STREAM:PATH"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["acceptance", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_the_checks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["acceptance", "--list"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert listed[0].startswith("A1   Every line of standard output is one JSON message")
+    assert len(listed) > 80
+
+
+def test_a_connector_that_is_none_fails(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["acceptance", "--command", "true", "--config", config, "--only", "B1,C1,D1,E1"]) == 1
+    said = capsys.readouterr().out
+    assert "FAILED   B1 " in said
+    assert "skipped  E1   The read succeeds: `discover` gave no catalog." in said
+
+
+def test_baselines_and_expected_records_are_written_and_compared(
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["--baseline", str(tmp_path / "baseline"), "--expected-records", str(tmp_path / "expected.jsonl")]
+    arguments = ["--config", config, "--only", "B24,D14,E20", *files]
+    assert main(["acceptance", "--command", command("correct"), *arguments]) == 1  # nothing was there to compare with
+    assert main(["acceptance", "--command", command("correct"), *arguments, "--update"]) == 0
+    assert main(["acceptance", "--command", command("correct"), *arguments]) == 0
+    capsys.readouterr()
+    assert main(["acceptance", "--command", command("Breaks"), *arguments]) == 1
+    said = capsys.readouterr().out
+    assert "properties/region: `enum` lost" in said
+    assert "plans: the stream is gone." in said
+    assert "plans: the expected record {" in said

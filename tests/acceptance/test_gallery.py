@@ -1,0 +1,70 @@
+"""The suite catches every broken connector with the right check, and finds nothing in the correct one."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.acceptance.reports.terminal import summary
+from headwater.acceptance.results import Outcome
+from tests.acceptance.suite import report
+
+GALLERY = Path(__file__).parent / "gallery"
+CAUGHT = (Outcome.FAILED, Outcome.WARNED)
+
+
+def defects() -> dict[str, Any]:
+    """The broken connectors' register; its modules are found beside each other, as the connectors' process does."""
+    sys.path.insert(0, str(GALLERY))
+    try:
+        spec = importlib.util.spec_from_file_location("gallery_broken", GALLERY / "broken.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(GALLERY))
+    found: dict[str, Any] = module.DEFECTS
+    return found
+
+
+DEFECTS = defects()
+
+
+def test_the_correct_connector_passes_everything(tmp_path: Path) -> None:
+    found = report("correct", tmp_path)
+    assert not found.of(Outcome.FAILED) + found.of(Outcome.WARNED) + found.of(Outcome.BROKEN), "\n".join(summary(found))
+    assert found.code == 0
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_caught(name: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    defect = DEFECTS[name]
+    record_property("mutant", name)
+    found = report(name, tmp_path, only=[defect.check], **expected(defect.check, tmp_path))
+    (result,) = found.results
+    assert result.outcome in CAUGHT, f"{defect.check} does not catch that it {defect.what}: {result.outcome}"
+    assert result.findings[0].message
+    record_property("caught", defect.check)
+
+
+def expected(check: str, folder: Path) -> dict[str, Any]:
+    """For the checks that compare with a file: what the correct connector gives."""
+    files = {"E20": "expected_records", "B24": "baseline", "D14": "baseline", "B4": "spec_path"}
+    if check not in files:
+        return {}
+    (folder / "correct").mkdir()
+    given = {files[check]: folder / files[check]}
+    report("correct", folder / "correct", only=[check], update=True, **given)
+    return given
+
+
+def test_each_check_has_a_broken_connector() -> None:
+    from headwater.acceptance.checks import load
+
+    without = set(load()) - {defect.check for defect in DEFECTS.values()}
+    assert not without - {"C6"}, "it would take a minute"
