@@ -31,7 +31,8 @@ def test_a_failure_is_told_with_its_line_and_how_to_see_it_again(
     keep = tmp_path / "keep"
     arguments = ["--command", command("Undeclared"), "--config", config, "--only", "E6,E12", "--keep", str(keep)]
     reports = [tmp_path / name for name in ("junit.xml", "report.json", "report.html")]
-    files = [word for flag, path in zip(("--junit", "--json", "--html"), reports, strict=True) for word in (flag, str(path))]
+    flags = ("--junit", "--json", "--html")
+    files = [word for flag, path in zip(flags, reports, strict=True) for word in (flag, str(path))]
     assert main(["acceptance", *arguments, *files]) == 1
     said = capsys.readouterr().out
     assert "FAILED   E6 " in said
