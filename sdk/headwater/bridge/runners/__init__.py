@@ -2,5 +2,6 @@
 
 from headwater.bridge.runners.base import Argument, Exit, FileArgument, Process, Runner
 from headwater.bridge.runners.command import CommandRunner
+from headwater.bridge.runners.docker import DockerRunner
 
-__all__ = ["Argument", "CommandRunner", "Exit", "FileArgument", "Process", "Runner"]
+__all__ = ["Argument", "CommandRunner", "DockerRunner", "Exit", "FileArgument", "Process", "Runner"]
