@@ -118,7 +118,8 @@ def test_the_spec_is_a_json_schema_that_takes_the_configs() -> None:
 def test_singers_config_reads_the_same_as_airbytes(api: GitlabApi) -> None:
     ours = {"api_url": f"{api.url}/api/v4", "private_token": TOKEN, "groups": "acme", "projects": ""}
     rows = read(GitlabSource.from_config(ours), "issues").ok().records["issues"]
-    assert rows == read(source(api), "issues").ok().records["issues"]
+    others = read(source(api), "issues").ok().records["issues"]
+    assert sorted(rows, key=lambda row: row["id"]) == sorted(others, key=lambda row: row["id"])
 
 
 def test_a_rotated_refresh_token_is_told_before_a_record_comes() -> None:

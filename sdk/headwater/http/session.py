@@ -49,9 +49,19 @@ def send_once(session: Session, prepared: PreparedRequest, **settings: Any) -> R
     """
     import requests
     import urllib3
+    from requests.cookies import extract_cookies_to_jar
 
     try:
-        response = session.send(prepared, stream=True, allow_redirects=False, **settings)
+        # the long way for hooks, of credentials that want to see the answer, as Digest's do; and where a library
+        # for tests has put itself in the way
+        if prepared.hooks["response"] or requests.Session.send.__module__ != "requests.sessions":
+            response = session.send(prepared, stream=True, allow_redirects=False, **settings)
+        else:
+            adapter = session.get_adapter(str(prepared.url))
+            response = adapter.send(prepared, stream=True, **settings)
+            if "set-cookie" in response.headers:
+                jar: Any = session.cookies
+                extract_cookies_to_jar(jar, prepared, response.raw)  # type: ignore[no-untyped-call]
     except (requests.RequestException, urllib3.exceptions.HTTPError):  # some of which are ValueErrors
         raise
     except ValueError:  # also of http.client, with a header's value in its words
@@ -137,5 +147,7 @@ _REASONS: dict[str, tuple[str, Kind | None]] = {
     "ConnectionResetError": ("the connection was closed in the middle", "closed"),
     "BrokenPipeError": ("the connection was closed in the middle", "closed"),
     "DecodeError": ("the answer can't be decompressed", "cut"),
+    "TimeoutError": ("no answer in time (read time-out)", "time-out"),
+    "SSLCertVerificationError": ("no trusted TLS connection (certificate or protocol)", "tls"),
     "SSLError": ("no trusted TLS connection (certificate or protocol)", "tls"),
 }

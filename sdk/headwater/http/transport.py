@@ -61,7 +61,8 @@ class Transport:
         self._trouble = trouble
         self._timeout = (min(_CONNECT_SECONDS, timeout), timeout)
         self._session: Session | None = None
-        self._common: dict[str, str | bytes] = {}  # headers to any host
+        self._common: Any = None  # headers to any host
+        self._own: Any = None  # to the API's
         self._settings: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
@@ -166,43 +167,27 @@ class Transport:
         import requests
         import urllib3
 
+        from headwater.http.prepare import prepared
+
         session = self._session or self._open()
         if not own and isinstance(self._auth, Auth):
             url = self._auth.withheld(url)
         if own and self._rate_limit is not None and (delay := self._rate_limit.reserve()) > 0:
             pause(delay)
         try:
-            prepared = self._prepared(session, method, url, params, request, body, own)
-            settings = self._settings_for(session, url)
-            return send_once(session, prepared, timeout=self._timeout, **settings)
+            made = prepared(
+                method,
+                url,
+                params=params,
+                headers=self._own if own else self._common,
+                more=request.headers if own else {},
+                body=body,
+                auth=self._auth if own else anonymous,
+                cookies=session.cookies if own else None,
+            )
+            return send_once(session, made, timeout=self._timeout, **self._settings_for(session, url))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._failure(error, method, url) from None
-
-    def _prepared(
-        self,
-        session: Session,
-        method: str,
-        url: str,
-        params: Any,
-        request: Request,
-        body: tuple[Any, Any],
-        own: bool,
-    ) -> PreparedRequest:
-        """Not Session.prepare_request: it merges the session's settings anew for each request."""
-        import requests
-
-        prepared = requests.PreparedRequest()
-        prepared.prepare(
-            method,
-            url,
-            params=params,
-            headers={**self._common, **self._headers, **request.headers} if own else self._common,
-            json=body[0],
-            data=body[1],
-            auth=self._auth if own else anonymous,
-            cookies=session.cookies if own else None,
-        )
-        return prepared
 
     def _failure(self, error: BaseException, method: str, url: str) -> HeadwaterError:
         """What a failed try is; an error of the user where the base URL is wrong, of the server's or the
@@ -236,8 +221,11 @@ class Transport:
     def _open(self) -> Session:
         with self._lock:
             if self._session is None:
+                from headwater.http.prepare import checked
+
                 session = open_session()
-                self._common = dict(session.headers)
+                self._common = checked(session.headers)
+                self._own = checked({**session.headers, **self._headers})
                 self._session = session
             return self._session
 
