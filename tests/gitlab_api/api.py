@@ -149,7 +149,8 @@ class GitlabApi:
     @staticmethod
     def _token(request: Received) -> str | None:
         bearer = request.headers.get("Authorization", "")
-        return request.headers.get("PRIVATE-TOKEN") or (bearer[7:] if bearer.startswith("Bearer ") else None)
+        sent = request.headers.get("PRIVATE-TOKEN") or request.query.get("private_token")
+        return sent or (bearer[7:] if bearer.startswith("Bearer ") else None)
 
     def _admitted(self, request: Received, raw: str, query: Mapping[str, str]) -> Answer:
         token = self._token(request)

@@ -157,6 +157,13 @@ def _commits(project: Project, query: Query) -> Listing:
     return Listing(found, ())
 
 
+def _branches(project: Project, query: Query) -> Listing:
+    """The one branch there is."""
+    names = ("merged", "developers_can_push", "developers_can_merge", "can_push")
+    branch = {"name": "main", "protected": True, "default": True, **dict.fromkeys(names, False)}
+    return Listing([{**branch, "commit": commit} for commit in project.listed("commits")[-1:]], ("name",), key="name")
+
+
 def _plain(stream: str, *orders: str, key: str = "id", **options: object) -> Callable[[Project, Query], Listing]:
     return lambda project, query: Listing(project.listed(stream), orders or ("id",), key=key, **options)  # type: ignore[arg-type]
 
@@ -173,6 +180,8 @@ RESOURCES: dict[str, tuple[str, Maker]] = {
     "pipelines": ("builds", _updated("pipelines", ("id", "updated_at", "status", "ref", "user_id"))),
     "jobs": ("builds", _plain("jobs", keyset=("id",))),
     "repository/commits": ("repository", _commits),
+    "repository/branches": ("repository", _branches),
+    "milestones": ("", lambda project, query: Listing([])),
     "repository/tags": ("repository", _plain("tags", "updated", "name", "version", key="name", keyset=("name",))),
     "releases": ("releases", _plain("releases", "released_at", "created_at", key="tag_name")),
     "users": ("", _plain("users")),

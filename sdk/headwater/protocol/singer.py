@@ -99,7 +99,7 @@ def _time(milliseconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _milliseconds(text: Any) -> int:
+def milliseconds(text: Any) -> int:
     """Of ``time_extracted``; now where it says nothing that can be read."""
     try:
         moment = msgspec.convert(text, datetime)
@@ -144,7 +144,7 @@ def decode(line: bytes) -> SingerMessage | None:
         if kind == "RECORD":
             if not bytes(read.record).startswith(b"{"):
                 raise ValueError("no `record`")
-            return Records(StreamDescriptor(read.stream), [read.record], _milliseconds(read.time_extracted))
+            return Records(StreamDescriptor(read.stream), [read.record], milliseconds(read.time_extracted))
         if kind == "SCHEMA":
             schema = dict(_value(read.schema))
             return Schema(read.stream, schema, _names(read.key_properties), _names(read.bookmark_properties))

@@ -108,13 +108,10 @@ def _with_selection(entry: Entry, wanted: ConfiguredStream | None) -> dict[str, 
     root = metadata.setdefault((), {})
     root["selected"] = wanted is not None
     schema = {**entry.schema, "selected": wanted is not None}
+    said: dict[str, str] = {}
     if wanted is not None:
-        incremental = wanted.sync_mode == "incremental"
-        root["replication-method"] = root.get("forced-replication-method") or (
-            "INCREMENTAL" if incremental else "FULL_TABLE"
-        )
-        if incremental and wanted.cursor_field:
-            root["replication-key"] = ".".join(wanted.cursor_field)
+        said = _replication(root, wanted)
+        root.update({name.replace("_", "-"): value for name, value in said.items()})
         names = wanted.selected
         properties = dict(schema.get("properties") or {})
         for name, part in properties.items():
@@ -124,7 +121,21 @@ def _with_selection(entry: Entry, wanted: ConfiguredStream | None) -> dict[str, 
                 properties[name] = {**part, "selected": chosen}
         schema["properties"] = properties
     listed = [{"breadcrumb": list(crumb), "metadata": facts} for crumb, facts in metadata.items()]
-    return {**entry.raw, "schema": schema, "metadata": listed}
+    return {**entry.raw, **said, "schema": schema, "metadata": listed}
+
+
+def _replication(root: Mapping[str, Any], wanted: ConfiguredStream) -> dict[str, str]:
+    """How to read the stream, as the metadata and, for Meltano's SDK, the entry itself say it. A tap of which it is
+    not known how it reads incrementally is told nothing of that."""
+    incremental = wanted.sync_mode == "incremental"
+    said = {}
+    if method := root.get("forced-replication-method"):
+        said["replication_method"] = str(method)
+    elif wanted.cursor_field or not incremental:
+        said["replication_method"] = "INCREMENTAL" if incremental else "FULL_TABLE"
+    if incremental and wanted.cursor_field:
+        said["replication_key"] = ".".join(wanted.cursor_field)
+    return said
 
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

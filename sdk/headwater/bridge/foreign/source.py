@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from headwater.bridge.foreign.airbyte import AirbyteProtocol
+from headwater.bridge.foreign.singer import SingerProtocol
 from headwater.bridge.foreign.talk import secrets_by_name
 from headwater.bridge.runners.base import Runner
 from headwater.bridge.transform import transformed
@@ -163,6 +164,8 @@ class ForeignSource:
     def _make_protocol(self, runner: Runner, log: logging.Logger) -> Speaks:
         if self._protocol_name == "airbyte":
             return AirbyteProtocol(runner, self._mask, log, **self._options)
+        if self._protocol_name == "singer":
+            return SingerProtocol(runner, self._mask, log, **self._options)
         raise ConfigError(f"The protocol {self._protocol_name!r} is not known. Known are: airbyte, singer.")
 
     def _changed(self, config: Mapping[str, Any]) -> None:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
+import msgspec
+
 from headwater.bridge.runners.base import Argument, Exit, Runner
 from headwater.errors import ForeignError
 from headwater.process.masking import Mask
@@ -145,6 +147,15 @@ class Talk(Generic[M]):
             yield Log(Level.WARN, f"The last line of {self.title} was cut off: {len(rest)} bytes of it are left out.")
         else:
             yield from self._told(iter(found))
+
+
+def config_of(talk: Talk[Any], before: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The config as the connector left it in its file; None where it did not change it, or is writing it now."""
+    try:
+        found = msgspec.json.decode(talk.file(CONFIG))
+    except (ForeignError, msgspec.MsgspecError):
+        return None
+    return found if isinstance(found, Mapping) and found and found != before else None
 
 
 def secrets_by_name(config: Any, *, secret: bool = False) -> Iterator[str]:

@@ -1,0 +1,302 @@
+"""Taps of every make: what they offer, what of it lands, which states are kept, and what is told of the rest."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.bridge import sync
+from headwater.bridge.foreign import CommandSource, ForeignSource
+from headwater.bridge.runners import CommandRunner
+from headwater.bridge.sinks.memory import MemorySink
+from headwater.bridge.states.memory import MemoryStates
+from headwater.errors import ConfigError, ForeignError, HeadwaterError
+from headwater.protocol.catalog import ConfiguredCatalog
+from headwater.protocol.messages import Control, Records, State
+from tests.bridge.foreign import tap as script
+
+TAP = Path(__file__).with_name("tap.py")
+CONFIG = {"token": "s3cret-token"}
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    yield
+    assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
+
+
+def tap(make: str, config: Any = None, runs: Path | None = None, **options: Any) -> ForeignSource:
+    environment = {"RUNS": str(runs)} if runs else {}
+    runner = CommandRunner([sys.executable, str(TAP), make], environment=environment, title="tap")
+    return ForeignSource(config or CONFIG, runner=runner, protocol="singer", options=options)
+
+
+class Run:
+    """Syncs of one flow: what has landed and what is stored after them."""
+
+    def __init__(self) -> None:
+        self.sink, self.states = MemorySink(), MemoryStates()
+        self.error: HeadwaterError | None = None
+
+    def __call__(self, source: ForeignSource, *names: str, catalog: ConfiguredCatalog | None = None) -> Run:
+        self.error = None
+        try:
+            catalog = catalog or source.discover().configured(names or ["orders"])
+            sync(source, catalog, self.sink, self.states)
+        except HeadwaterError as error:
+            self.error = error
+        return self
+
+    def ids(self, stream: str = "orders") -> list[int]:
+        return [row["id"] for row in self.sink.rows.get(stream, [])]
+
+    def stored(self) -> dict[str, Any]:
+        return {str(state.stream or ""): state.stream_state or state.raw for state in self.states.load()}
+
+
+def test_what_a_tap_offers() -> None:
+    orders, people = tap("usual").discover().streams
+    assert orders.supported_sync_modes == ("full_refresh", "incremental")
+    assert orders.default_cursor_field == ("at",)
+    assert orders.source_defined_cursor
+    assert orders.primary_key == (("id",),)
+    assert orders.json_schema["properties"]["price"] == {"type": ["null", "number"]}
+    assert people.supported_sync_modes == ("full_refresh",)
+
+
+def test_bookmarks_are_stored_by_stream_and_given_back() -> None:
+    run = Run()
+    assert run(tap("usual"), "orders", "people").error is None
+    assert (run.ids(), run.ids("people")) == ([1, 2, 3], [1, 2, 3])
+    assert run.stored() == {"orders": {"id": 3}, "people": {"id": 3}}
+    assert run(tap("usual"), "orders", "people").error is None
+    assert (run.ids(), run.ids("people")) == ([1, 2, 3, 4, 5, 6], [1, 2, 3, 1, 2, 3])
+    assert run.stored()["orders"] == {"id": 6}
+
+
+def test_one_process_for_all_streams(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    source = tap("usual", runs=runs)
+    Run()(source, "orders", "people")
+    assert len(runs.read_text().splitlines()) == 2  # discovery, and the read
+    assert "s3cret" not in runs.read_text()
+
+
+def test_decimals_and_times_travel_as_they_are() -> None:
+    source = tap("usual")
+    messages = source.read(source.discover().configured(["orders"]))
+    (batch,) = [message for message in messages if isinstance(message, Records)]
+    assert b"1.10000000000000000001" in bytes(batch.data[0])
+    assert batch.emitted_at == 1_714_521_600_500
+
+
+def test_fields_that_are_not_selected_are_left_out() -> None:
+    source = tap("usual")
+    stream = source.discover().configured(["orders"]).streams[0].with_columns(["price"])
+    run = Run()(source, catalog=ConfiguredCatalog((stream,)))
+    assert set(run.sink.rows["orders"][0]) == {"id", "at", "price"}
+
+
+@pytest.mark.parametrize("make", ["legacy", "silent_without_properties"])
+def test_taps_that_want_properties_are_found_out(make: str, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    assert Run()(tap(make, runs=runs)).ids() == [1, 2, 3]
+    assert [("--properties" in line, "--catalog" in line) for line in runs.read_text().splitlines()] == [
+        (False, False),
+        (False, True),
+        (True, False),
+    ]
+    runs.unlink()
+    assert Run()(tap(make, runs=runs, catalog_option="--properties")).ids() == [1, 2, 3]
+    assert len(runs.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("make", ["ignores_discover", "refuses_discover"])
+def test_streams_of_a_tap_without_discovery_are_learned(make: str) -> None:
+    run = Run()
+    assert run(tap(make)).error is None
+    assert (run.ids(), run.ids("people")) == ([1], [])
+    (state,) = run.states.load()
+    assert state.raw["global"]["shared_state"] == {"last": 1}
+    assert run(tap(make)).ids() == [1, 2]
+
+
+def test_a_tap_that_is_known_to_have_no_discovery(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    assert Run()(tap("ignores_discover", runs=runs, discover=False)).ids() == [1]
+    assert not any("--discover" in line for line in runs.read_text().splitlines())
+
+
+def test_a_stream_that_is_new_to_a_state_for_all_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    run = Run()
+    run(tap("ignores_discover"))
+    run(tap("ignores_discover"))
+    assert run.ids() == [1, 2]
+    run(tap("ignores_discover"), "orders", "people")
+    assert run.ids("people") == [1]  # from the beginning, not from 3
+    assert "'people' was not read before" in caplog.text
+
+
+def test_the_user_s_own_catalog(tmp_path: Path) -> None:
+    path, runs = tmp_path / "mine.json", tmp_path / "runs"
+    path.write_text(json.dumps(script.CATALOG))
+    assert Run()(tap("usual", runs=runs, catalog=str(path))).ids() == [1, 2, 3]
+    assert len(runs.read_text().splitlines()) == 1
+    assert Run()(tap("usual", catalog=script.CATALOG)).ids() == [1, 2, 3]
+    for wrong in ("/nowhere", 5):
+        with pytest.raises(ConfigError, match="Singer catalog"):
+            tap("usual", catalog=wrong).discover()
+
+
+def test_check() -> None:
+    tap("usual").check()
+    tap("ignores_discover").check()
+    with pytest.raises(ConfigError, match=r"exit code 1 .* CRITICAL 401 for \*\*\*\*"):
+        tap("fails_discover").check()
+    with pytest.raises(ConfigError, match="told no streams"):
+        tap("nothing").check()
+
+
+def test_spec_from_about_where_there_is_such() -> None:
+    properties = tap("about").spec().raw["connectionSpecification"]["properties"]
+    assert properties == {"token": {"type": "string", "airbyte_secret": True}}
+    assert tap("usual").spec().raw["connectionSpecification"]["additionalProperties"]
+
+
+def test_a_tap_s_exit_code_counts() -> None:
+    run = Run()(tap("fails"))
+    assert isinstance(run.error, ForeignError)
+    assert "ended with exit code 1 before it had read these streams to their end: 'orders'" in str(run.error)
+    assert "CRITICAL 500 for ****" in str(run.error)
+    assert "s3cret" not in str(run.error.internal)
+    assert run.ids() == [1, 2]
+    assert run.stored() == {"orders": {"id": 1}}
+    assert run.sink.completed == []
+
+
+def test_a_schema_that_changes_midway(caplog: pytest.LogCaptureFixture) -> None:
+    run = Run()(tap("changes_schema"))
+    assert run.sink.rows["orders"] == [{"id": 1}, {"id": 2, "extra": "x"}]
+    assert "'orders': its schema changed midway: extra" in caplog.text
+
+
+def test_versions_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    run = Run()(tap("versions"), "people")
+    assert run.sink.rows["people"] == [{"id": 1}]
+    assert "records of other versions than 1 are void" in caplog.text
+
+
+def test_an_empty_state_takes_nothing_back() -> None:
+    assert Run()(tap("empty_states")).stored() == {"orders": {"id": 1}}
+
+
+def test_a_state_with_more_than_bookmarks_is_one_for_all() -> None:
+    run = Run()(tap("other_states"))
+    (state,) = run.states.load()
+    assert state.raw["global"]["shared_state"] == {"bookmarks": {"orders": {"id": 1}}, "more": 5}
+
+
+def test_files_that_a_tap_writes_are_read(tmp_path: Path) -> None:
+    run = Run()(tap("batches", {"folder": str(tmp_path)}))
+    assert run.error is None
+    assert run.ids() == [1, 2, 3, 4, 5]
+    assert run.stored() == {"orders": {"id": 5}}
+
+
+@pytest.mark.parametrize(
+    ("make", "words"), [("parquet", "'parquet'"), ("lost_batch", "/nowhere/x.jsonl can't be read")]
+)
+def test_files_that_can_t_be_read(make: str, words: str) -> None:
+    run = Run()(tap(make))
+    assert isinstance(run.error, ForeignError)
+    assert words in str(run.error)
+
+
+def test_records_without_a_schema_and_of_other_streams(caplog: pytest.LogCaptureFixture) -> None:
+    run = Run()(tap("no_schema"))
+    assert run.error is None
+    assert run.ids() == [1]
+    assert "without a SCHEMA message" in caplog.text
+    assert "stream 'other', which it does not offer" in caplog.text
+
+
+def test_a_tap_that_says_nothing() -> None:
+    run = Run()(tap("nothing", catalog=script.CATALOG))
+    assert isinstance(run.error, ForeignError)
+    assert "exit code 0, but it said nothing of these streams: 'orders'" in str(run.error)
+
+
+def test_an_overwrite_never_empties_a_table_for_a_stream_of_which_nothing_was_said() -> None:
+    run = Run()
+    run.sink.rows["people"] = [{"id": 9}]
+    source = tap("changes_schema")
+    orders, people = source.discover().configured(["orders", "people"]).streams
+    both = ConfiguredCatalog((orders, replace(people, destination_sync_mode="overwrite")))
+    assert isinstance(run(source, catalog=both).error, ForeignError)
+    assert run.ids("people") == [9]
+    assert "people" not in run.sink.completed
+
+
+def test_noise_and_values_that_json_does_not_allow(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    run = Run()(tap("noise"))
+    assert run.error is None
+    assert run.sink.rows["orders"] == [{"id": 1, "note": "a\u2028b"}, {"id": 2, "price": None, "note": "\ufffd"}]
+    assert "a banner" in caplog.text
+
+
+def test_a_record_that_can_t_be_read_is_not_lost() -> None:
+    run = Run()(tap("broken"))
+    assert isinstance(run.error, ForeignError)
+    assert "a record that can't be read" in str(run.error)
+
+
+def test_a_last_line_that_is_cut_off() -> None:
+    run = Run()(tap("cut"))
+    assert isinstance(run.error, ForeignError)
+    assert "its output is not whole" in str(run.error)
+
+
+def test_a_config_that_the_tap_rewrites_is_kept_even_if_it_fails() -> None:
+    source = tap("rotates", {"token": "s3cret-0"})
+    kept: list[Any] = []
+    source.keep = kept.append
+    catalog = source.discover().configured(["orders"])
+    assert source.config == {"token": "renewed-1"}
+    messages = []
+    with pytest.raises(ForeignError):
+        messages += [message for message in source.read(catalog) if isinstance(message, Control)]
+    assert kept == [{"token": "renewed-1"}, {"token": "renewed-2"}]
+
+
+def test_a_tap_as_a_class() -> None:
+    class Shop(CommandSource):
+        protocol = "singer"
+        command = [sys.executable, str(TAP), "usual"]
+
+        def transform(self, stream: Any, record: dict[str, Any]) -> dict[str, Any] | None:
+            return {"id": -record["id"]}
+
+    assert Run()(Shop(CONFIG)).ids() == [-1, -2, -3]
+
+
+def test_states_of_a_flow_are_those_of_its_streams() -> None:
+    """A bookmark of a stream that is no longer wanted is not given to the tap, and not lost either."""
+    run = Run()
+    run(tap("usual"), "orders", "people")
+    run(tap("usual"), "orders")
+    assert run.stored() == {"orders": {"id": 6}, "people": {"id": 3}}
+    assert all(isinstance(state, State) for state in run.states.load())
+
+
+def test_an_option_that_is_wrong() -> None:
+    with pytest.raises(ConfigError, match="catalog_option is '--x'"):
+        tap("usual", catalog_option="--x").check()
