@@ -77,6 +77,8 @@ class DockerRunner:
         attach: bool = False,
         silence: float = SILENCE,
     ) -> None:
+        if not image:
+            raise ConfigError("No image is named. Give its name, such as airbyte/source-faker:6.2.31.")
         if pull not in ("missing", "always", "never"):
             raise ConfigError(f"`pull` is {pull!r}; it must be 'missing', 'always' or 'never'.")
         self.title = self.image = image

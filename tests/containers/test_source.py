@@ -1,0 +1,104 @@
+"""A connector in an image, as a class: asked, read, changed, landed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.bridge import sync
+from headwater.bridge.foreign import DockerSource
+from headwater.bridge.sinks.memory import MemorySink
+from headwater.bridge.states.memory import MemoryStates
+from headwater.errors import ConfigError, HeadwaterError
+from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
+from headwater.protocol.messages import StreamDescriptor
+
+A = CatalogStream("a", {}, ("full_refresh", "incremental"))
+CATALOG = ConfiguredCatalog((ConfiguredStream(A, "incremental"),))
+NASTY = Path(__file__).parents[1] / "bridge" / "foreign"
+
+
+@pytest.fixture
+def nasty(base: str, nothing_left: None) -> Any:
+    """Makes a class of the misbehaving connector in a container."""
+
+    def make(way: str, **more: Any) -> type[DockerSource]:
+        facts = {
+            "image": base,
+            "entrypoint": ("python3", "/kit/nasty.py", way),
+            "mounts": (f"{NASTY}:/kit:ro",),
+            "environment": {"PYTHONDONTWRITEBYTECODE": "1"},
+            **more,
+        }
+        return type("Nasty", (DockerSource,), facts)
+
+    return make
+
+
+def landed(source: DockerSource) -> tuple[list[int], Any, HeadwaterError | None]:
+    """The rows' ids, the state, and the error of a sync."""
+    sink, states = MemorySink(), MemoryStates()
+    error = None
+    try:
+        sync(source, CATALOG, sink, states)
+    except HeadwaterError as failed:
+        error = failed
+    found = [state.stream_state for state in states.load() if state.stream == StreamDescriptor("a")]
+    return [row["id"] for row in sink.rows.get("a", [])], found[0] if found else None, error
+
+
+def test_the_four_commands(nasty: Any) -> None:
+    source = nasty("well").from_config({"token": "s3cret-token"})
+    assert source.spec().raw["new"] == 1
+    source.check()
+    assert [stream.name for stream in source.discover().streams] == ["a", "b"]
+    assert landed(source) == ([1, 2, 3], {"at": 3}, None)
+    with pytest.raises(ConfigError, match="not with"):
+        nasty("refused").from_config({}).check()
+
+
+def test_a_subclass_changes_records(nasty: Any) -> None:
+    def transform(self: object, stream: StreamDescriptor, record: dict[str, Any]) -> Mapping[str, Any] | None:
+        return None if record["id"] == 2 else {**record, "id": record["id"] * 10}
+
+    source = type("Changed", (nasty("well"),), {"transform": transform})
+    assert landed(source.from_config({}))[0] == [10, 30]
+
+
+def test_what_it_is_given_is_in_files_and_nowhere_else(nasty: Any) -> None:
+    source = nasty("files").from_config({"token": "s3cret-token"})
+    sink = MemorySink()
+    sync(source, CATALOG, sink, MemoryStates())
+    (row,) = sink.rows["a"]
+    assert row["given"]["--config"] == {"token": "s3cret-token"}
+    assert "s3cret" not in str(row["argv"]) + str(row["environ"])
+
+
+@pytest.mark.parametrize(
+    ("way", "options", "words"),
+    [
+        ("killed", {}, "SIGKILL"),
+        ("fail", {}, "exit code 3"),
+        ("hang", {"silence": 2}, "wrote nothing for 2 seconds"),
+        ("hang_ignoring_sigterm", {"silence": 2}, "wrote nothing for 2 seconds"),
+        ("cut", {}, ""),
+        ("incomplete", {}, ""),
+    ],
+)
+def test_one_that_fails_is_told_and_what_was_safe_stays(
+    nasty: Any, way: str, options: dict[str, Any], words: str
+) -> None:
+    rows, state, error = landed(nasty(way, **options).from_config({"token": "s3cret-token"}))
+    assert rows == [1, 2, 3]
+    assert state == {"at": 2}
+    assert words in str(error)
+    assert error is not None
+    assert "s3cret" not in str(error)
+
+
+def test_an_image_must_be_named() -> None:
+    with pytest.raises(ConfigError, match="No image is named"):
+        DockerSource.from_config({}).check()
