@@ -9,20 +9,23 @@ from headwater.bridge.sink import Sink
 from headwater.bridge.sinks.options import SqlOptions
 from headwater.errors import FlowError
 
-FORMS = "sqlite:///FILE, jsonl:///FOLDER, memory://"
+FORMS = "sqlite:///FILE, duckdb:///FILE, postgresql://USER:PASSWORD@HOST:PORT/DATABASE, jsonl:///FOLDER, memory://"
+_FILES = ("sqlite", "duckdb", "jsonl")
 
 
 def open_sink(
     url: str, *, flow: str = "default", base: str | os.PathLike[str] = "", options: SqlOptions | None = None
 ) -> Sink:
-    """The destination that a URL names, not opened yet: ``sqlite:///FILE``, ``jsonl:///FOLDER``, ``memory://``.
+    """The destination that a URL names, not opened yet.
 
-    As in SQLAlchemy, three slashes lead to a relative path and four to an absolute one.
+    ``sqlite:///FILE``, ``duckdb:///FILE``, ``jsonl:///FOLDER``: as in SQLAlchemy, three slashes lead to a relative
+    path and four to an absolute one. ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE?schema=NAME``. ``memory://``.
 
     :param flow: the name under which a destination with states of its own keeps them.
     :param base: the folder that relative paths start from; default: the current one.
     :param options: what a flow chooses of an SQL destination.
-    :raises FlowError: for any other URL, and for options of a destination that is no SQL database.
+    :raises FlowError: for any other URL, where a database's driver is not installed, and for options of a
+        destination that is no SQL database.
     """
     scheme, found, rest = url.partition("://")
     if scheme in ("memory", "jsonl") and options is not None and options != SqlOptions():
@@ -34,13 +37,21 @@ def open_sink(
         from headwater.bridge.sinks.memory import MemorySink
 
         return MemorySink()
-    if scheme not in ("sqlite", "jsonl") or not rest.startswith("/") or not rest[1:]:
+    if scheme in ("postgresql", "postgres") and found:
+        from headwater.bridge.sinks.postgres import PostgresSink
+
+        return PostgresSink(url, flow, options)
+    if scheme not in _FILES or not rest.startswith("/") or not rest[1:]:
         raise FlowError(f"{_redacted(url)!r} names no destination of Headwater. Known are: {FORMS}.")
     path = Path(base) / rest[1:]
     if scheme == "jsonl":
         from headwater.bridge.sinks.jsonl import JsonlSink
 
         return JsonlSink(path)
+    if scheme == "duckdb":
+        from headwater.bridge.sinks.duckdb import DuckdbSink
+
+        return DuckdbSink(path, flow, options)
     from headwater.bridge.sinks.sqlite import SqliteSink
 
     return SqliteSink(path, flow, options)

@@ -74,10 +74,7 @@ class Books:
 
     def current(self) -> bool:
         """Whether no other run of the flow began since; none does while the transaction lasts."""
-        found = self._rows(
-            f"SELECT run FROM _headwater_runs WHERE flow = ?{self._engine.for_update}",  # noqa: S608
-            (self._flow,),
-        )
+        found = self._engine.run_of(self._flow)
         return not found or found[0][0] == self._run
 
     def registered(self, stream: StreamDescriptor, field: str = "") -> Registered:

@@ -130,9 +130,6 @@ class Engine(ABC):
 
     title: ClassVar[str]
     binds: ClassVar[bool] = False
-    for_update: ClassVar[str] = ""
-    """What a SELECT of a row ends with that must not change until this transaction ends, where a transaction
-    alone does not keep others out: ``" FOR UPDATE"``."""
     names: NameRules = NameRules()
     file: bool = False
     """It is one file; for messages."""
@@ -157,6 +154,13 @@ class Engine(ABC):
     @abstractmethod
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Execute one statement; what it returns, all of it (empty where it returns nothing)."""
+
+    def run_of(self, flow: str) -> list[tuple[Any, ...]]:
+        """Which run the flow's rows come from, one column; that stays so until this transaction ends.
+
+        Where a transaction alone does not keep others out, this must.
+        """
+        return self.rows("SELECT run FROM _headwater_runs WHERE flow = ?", (flow,))
 
     @abstractmethod
     def advice(self, error: Exception) -> str | None:

@@ -1,0 +1,240 @@
+"""DuckDB for the SQL destinations: one file, in this process.
+
+A batch is durable when it is acknowledged: DuckDB syncs its write-ahead log at every commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from headwater.bridge.sinks import duckdb_load
+from headwater.bridge.sinks.columns import Kind, fits, widened
+from headwater.bridge.sinks.duckdb_errors import advice, refusal
+from headwater.bridge.sinks.engine import Engine, Key, Load, Part, TableName
+from headwater.bridge.sinks.names import LINK, OWN, NameRules, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LOG = logging.getLogger(__name__)
+
+_DECLARED = {
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.INTEGER: "BIGINT",
+    Kind.BIG_INTEGER: "HUGEINT",
+    Kind.NUMBER: "DOUBLE",
+    Kind.DECIMAL: duckdb_load.DECIMAL,
+    Kind.STRING: "VARCHAR",
+    Kind.DATE: "DATE",
+    Kind.TIME: "TIME",
+    Kind.TIME_TZ: "TIME WITH TIME ZONE",
+    Kind.TIMESTAMP: "TIMESTAMP",
+    Kind.TIMESTAMP_TZ: "TIMESTAMP WITH TIME ZONE",
+    Kind.BINARY: "BLOB",
+    Kind.JSON: "JSON",
+}
+_KINDS = {
+    **{declared: kind for kind, declared in _DECLARED.items()},
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER"), Kind.INTEGER),
+    "FLOAT": Kind.NUMBER,
+}
+# How a column's values become text as JSON has it.
+_ISO = "regexp_replace(replace(CAST({0} AS VARCHAR), ' ', 'T'), '([+-]\\d\\d)$', '\\1:00')"
+_TEXTS = {
+    Kind.DECIMAL: "rtrim(rtrim(CAST({0} AS VARCHAR), '0'), '.')",
+    Kind.TIMESTAMP: _ISO,
+    Kind.TIMESTAMP_TZ: _ISO,
+    Kind.BINARY: "to_base64({0})",
+}
+# One thread keeps records in their order, and costs the least; memory beyond the limit goes to disk.
+_SETTINGS = {"threads": "1", "memory_limit": "'160MB'", "wal_autocheckpoint": "'64MB'", "TimeZone": "'UTC'"}
+_HUGE = range(-(2**127), 2**127)
+_POLL_SECONDS = 0.2
+
+
+class DuckdbEngine(Engine):
+    """One database file.
+
+    :param path: it is created if missing.
+    :param lock_seconds: how long to wait for another program that has it open.
+    """
+
+    title = "DuckDB"
+    file = True
+    names = NameRules(columns=frozenset(["rowid"]))
+
+    def __init__(self, path: str, lock_seconds: float) -> None:
+        self.where = path
+        self._lock_seconds = lock_seconds
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._file: duckdb_load.JsonFile | None = None
+        self._catalog = ""
+
+    # The connection
+
+    def connect(self) -> None:
+        """Open the file; wait while another program has it."""
+        if self._connection is not None:
+            return
+        import duckdb
+
+        end = time.monotonic() + self._lock_seconds
+        while True:
+            try:
+                # Without settings: a job may have the file open already, and then with its own.
+                self._connection = duckdb.connect(self.where)
+                break
+            except duckdb.IOException as error:
+                if "lock" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(_POLL_SECONDS)
+        for name, value in _SETTINGS.items():
+            self.rows(f"SET {name} = {value}")
+        ((self._catalog,),) = self.rows("SELECT current_database()")
+        self._file = duckdb_load.JsonFile()
+
+    def close(self) -> None:
+        """Close the file."""
+        connection, self._connection = self._connection, None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+        if connection is not None:
+            try:
+                connection.close()
+            except Exception as error:  # noqa: BLE001 - what was committed is in the log beside the file
+                _LOG.warning("DuckDB, %s, did not close properly: %s", self.where, error)
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        assert self._connection is not None, "the sink is not open"
+        return self._connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction."""
+        self.rows("BEGIN TRANSACTION")
+        try:
+            yield
+            self.rows("COMMIT")
+        except BaseException:
+            if self._connection is not None:
+                with suppress(Exception):  # a failed COMMIT has rolled back already
+                    self.rows("ROLLBACK")
+            raise
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute a statement."""
+        return self._open().execute(sql, list(parameters)).fetchall()
+
+    def run_of(self, flow: str) -> list[tuple[Any, ...]]:
+        """DuckDB locks nothing: of two transactions that delete one row, the second fails."""
+        found = self.rows("DELETE FROM _headwater_runs WHERE flow = ? RETURNING run", (flow,))
+        for (run,) in found:
+            self.rows("INSERT INTO _headwater_runs (flow, run) VALUES (?, ?)", (flow, run))
+        return found
+
+    def advice(self, error: Exception) -> str | None:
+        """What is wrong, and what to do."""
+        return advice(error, self._lock_seconds)
+
+    def refusal(self, error: Exception) -> str | None:
+        """A constraint, or a value that the type can't hold."""
+        return refusal(error)
+
+    # Types
+
+    def declared(self, kind: Kind) -> str:
+        """DuckDB's name of the type."""
+        return _DECLARED[kind]
+
+    def widened(self, present: Kind, wanted: Kind) -> Kind:
+        """A decimal has 38 digits: not every integer fits."""
+        if {present, wanted} == {Kind.BIG_INTEGER, Kind.DECIMAL}:
+            return Kind.STRING
+        return self.stored(widened(present, wanted))
+
+    def fits(self, kind: Kind, value: Any) -> bool:
+        """Integers have 128 bits, decimals 29 digits before the point and 9 after it."""
+        if kind is Kind.BIG_INTEGER and fits(kind, value):
+            return int(value) in _HUGE
+        if kind is Kind.DECIMAL and fits(kind, value):
+            return duckdb_load.decimal_of(str(value)) is not None
+        return fits(kind, value)
+
+    def at(self, part: Part, row: str = "") -> str:
+        """A path into an object is an expression on its column's JSON."""
+        return duckdb_load.at(part, row + part.column.sql)
+
+    # Tables
+
+    def place(self, namespace: str, name: str) -> tuple[str, str]:
+        """A schema must not have the name of a database: DuckDB could not tell them apart."""
+        small = namespace.lower()
+        if small == "main":
+            return "", name
+        taken = small in (self._catalog.lower(), "temp", "system", "memory", "information_schema", "pg_catalog")
+        return f"{namespace}_schema" if taken else namespace, name
+
+    def columns(self, table: TableName) -> dict[str, Kind]:
+        """The columns; one of a type that is none of ours counts as text."""
+        found = self._columns_of(table, "column_name, data_type")
+        return {str(name): _kind(str(declared)) for name, declared in found}
+
+    def required(self, table: TableName) -> set[str]:
+        """The columns that somebody made NOT NULL."""
+        found = self._columns_of(table, "column_name, is_nullable")
+        return {str(name) for name, nullable in found if not nullable} - set(OWN) - set(LINK)
+
+    def _columns_of(self, table: TableName, what: str) -> list[tuple[Any, ...]]:
+        return self.rows(
+            f"SELECT {what} FROM duckdb_columns() WHERE {_NAMED} ORDER BY column_index",  # noqa: S608
+            _name(table),
+        )
+
+    def exists(self, table: TableName) -> bool:
+        """Whether there is a table or view of that name in any case."""
+        return bool(self.rows(f"SELECT 1 FROM information_schema.tables WHERE {_IN_CATALOG}", _name(table)))  # noqa: S608
+
+    def widen(self, table: TableName, name: str, present: Kind, kind: Kind) -> None:
+        """Change the type; the column is written anew."""
+        declared, column = self.declared(kind), quoted(name)
+        using = f"CAST({column} AS {declared})"
+        if kind is Kind.STRING:
+            using = _TEXTS.get(present, "CAST({0} AS VARCHAR)").format(column)
+        elif kind is Kind.JSON:
+            using = f"to_json({column})"
+        self.rows(f"ALTER TABLE {table.sql} ALTER COLUMN {column} SET DATA TYPE {declared} USING {using}")
+
+    def swap(self, table: TableName, staging: TableName) -> None:
+        """Views stay, as they name their tables; indexes are made anew."""
+        indexes = self.rows(f"SELECT sql FROM duckdb_indexes() WHERE {_NAMED} AND sql IS NOT NULL", _name(table))  # noqa: S608
+        self.drop(table)
+        self.rows(f"ALTER TABLE {staging.sql} RENAME TO {quoted(table.name)}")
+        for (statement,) in indexes:
+            self.rows(statement)
+
+    def prepare_key(self, table: TableName, key: Key | None) -> None:
+        """Nothing: rows are found by a join, without an index, whose memory would grow with the table."""
+
+    # Rows
+
+    def load(self, load: Load) -> int:
+        """Insert or upsert: DuckDB's own JSON reader makes the records rows."""
+        assert self._file is not None, "the sink is not open"
+        return duckdb_load.write(self._open(), self._file, load, _DECLARED)
+
+
+_NAMED = "database_name = current_database() AND schema_name = ? AND lower(table_name) = lower(?)"
+_IN_CATALOG = "table_catalog = current_database() AND table_schema = ? AND lower(table_name) = lower(?)"
+
+
+def _name(table: TableName) -> tuple[str, str]:
+    return table.schema or "main", table.name
+
+
+def _kind(declared: str) -> Kind:
+    return Kind.DECIMAL if declared.startswith("DECIMAL") else _KINDS.get(declared, Kind.STRING)
