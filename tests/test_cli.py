@@ -35,6 +35,7 @@ CATALOG = Catalog(
             "issues",
             {"properties": {"id": {"type": "integer"}, "title": {"type": "string"}}},
             ("full_refresh", "incremental"),
+            source_defined_cursor=True,
             primary_key=(("id",),),
         ),
         CatalogStream("commits", {"properties": {"sha": {"type": "string"}}}),

@@ -6,7 +6,7 @@ import logging
 import typing
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -150,8 +150,26 @@ class Source(ABC):
             found = [streams[each.descriptor] for each in catalog.streams if each.descriptor in streams]
             if all(stream.is_whole for stream in found):
                 return 1  # there is one slice, and no need for a thread
+        return self.level()
+
+    def level(self) -> int:
+        """How many slices may be read at the same time, where there are several."""
         settings = (getattr(self.config, name, None) for name in ("num_workers", "concurrency"))
         return next((value for value in settings if isinstance(value, int)), self.concurrency)
+
+    def reader(
+        self,
+        stream: Stream,
+        configured: ConfiguredStream,
+        blob: Mapping[str, Any] | None,
+        events: Callable[[], Iterable[Message]] = tuple,
+    ) -> StreamReader:
+        """What reads a stream in a sync; for a kind of sources that keeps states of its own.
+
+        :param blob: its stored state; None for a first read.
+        :param events: what the source has to say meanwhile.
+        """
+        return StreamReader(stream, configured, blob, events)
 
     def _read_together(
         self,
@@ -166,7 +184,7 @@ class Source(ABC):
 
         def reading(configured: ConfiguredStream) -> Reading:
             name = configured.descriptor
-            return Reading(name, lambda: StreamReader(_stream_of(streams, name), configured, blobs.get(name)))
+            return Reading(name, lambda: self.reader(_stream_of(streams, name), configured, blobs.get(name)))
 
         def ending(reading: Reading) -> Generator[Message, None, Status]:
             error = yield from self._end(reading)
@@ -212,7 +230,7 @@ class Source(ABC):
             yield StreamStatus(name, Status.STARTED)
             try:
                 stream = _stream_of(streams, name)
-                yield from StreamReader(stream, configured, blob, self._drain).messages()
+                yield from self.reader(stream, configured, blob, self._drain).messages()
                 yield from self._drain()
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the other streams go on
                 failure = exited(error) if isinstance(error, SystemExit) else error

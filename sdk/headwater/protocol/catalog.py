@@ -52,6 +52,12 @@ class CatalogStream:
         """Name and namespace."""
         return StreamDescriptor(self.name, self.namespace)
 
+    @property
+    def is_incremental(self) -> bool:
+        """Whether it can be read incrementally without somebody who chooses a cursor."""
+        known = self.source_defined_cursor or bool(self.default_cursor_field)
+        return known and "incremental" in self.supported_sync_modes
+
     def to_json(self) -> dict[str, Any]:
         """The protocol's form; what is unset is left out, and the order is always the same."""
         value: dict[str, Any] = {
@@ -122,7 +128,7 @@ class Catalog:
         return Catalog(tuple(CatalogStream.from_json(stream) for stream in streams))
 
     def configured(self, names: Iterable[str] | None = None, *, full_refresh: bool = False) -> ConfiguredCatalog:
-        """A sync of all streams, or of those named: incremental where a stream can.
+        """A sync of all streams, or of those named: incremental where a stream can, and it is known by which field.
 
         :raises ConfigError: if a name is not in the catalog; it lists those that are.
         """
@@ -141,9 +147,7 @@ class Catalog:
             tuple(
                 ConfiguredStream(
                     stream,
-                    "incremental"
-                    if "incremental" in stream.supported_sync_modes and not full_refresh
-                    else "full_refresh",
+                    "incremental" if stream.is_incremental and not full_refresh else "full_refresh",
                     cursor_field=stream.default_cursor_field,
                     primary_key=(*stream.primary_key_scope, *stream.primary_key),
                 )

@@ -59,7 +59,8 @@ class StreamReadable:
     def discover(self) -> Catalog:
         """The one stream. VDK's interface tells no schema."""
         name = self._descriptor.name
-        return Catalog((CatalogStream(name, supported_sync_modes=("full_refresh", "incremental")),))
+        modes: tuple[Any, ...] = ("full_refresh", "incremental")
+        return Catalog((CatalogStream(name, supported_sync_modes=modes, source_defined_cursor=True),))
 
     def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
         """The payloads as records, each state after the records that it covers.

@@ -1,0 +1,38 @@
+"""A connector to PostgreSQL: facts. What reads is :mod:`headwater.sql.postgres`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from headwater import Config, Setting
+from headwater.sql.postgres import Postgres
+from headwater.sql.server import ServerSource
+from headwater.sql.settings import ServerConfig
+
+
+class Standard(Config, tag_field="method", tag="Standard"):
+    """New and changed rows are found by a cursor column."""
+
+
+class PostgresConfig(ServerConfig, kw_only=True):
+    """What the connector can be told; the names are those of Airbyte's source-postgres."""
+
+    port: Annotated[int, Setting("Port", minimum=0, maximum=65536, extra={"group": "db", "order": 1})] = 5432
+    schemas: Annotated[
+        list[str],
+        Setting("Schemas", "The schemas whose tables are streams; upper and lower case differ. Default: public.",
+                extra={"group": "db", "order": 3, "uniqueItems": True, "default": ["public"]}),
+    ] = []  # fmt: skip
+    replication_method: Annotated[
+        Standard | None, Setting("Update method", extra={"group": "advanced", "order": 9})
+    ] = None
+
+
+class PostgresSource(ServerSource):
+    """Reads PostgreSQL."""
+
+    name = "postgres"
+    documentation_url = "https://www.postgresql.org/docs/current/"
+    config: PostgresConfig
+    database_class = Postgres
+    driver = "postgresql+psycopg"

@@ -1,0 +1,326 @@
+"""A database: how it is reached, which tables it has, and how it gives their rows as JSON.
+
+This is any that SQLAlchemy knows, read row by row. A subclass for one kind of database says how that one builds
+the JSON itself, which is what makes it fast.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import ConfigError, HeadwaterError, SourceError, TransientError
+from headwater.protocol.values import encode_rows
+from headwater.sql.tables import Column, Selection, Table, Wanted
+from headwater.sql.types import kind_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine
+
+    from headwater.protocol.messages import Change
+    from headwater.sql.tunnel import Private
+
+log = logging.getLogger("headwater")
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long the database may take; None: as long as it wants.
+
+    :ivar connect: seconds until a connection is made.
+    :ivar lock: seconds that a query waits for somebody who changes the table.
+    :ivar statement: seconds that a whole query may run, and reading a table is one query.
+    """
+
+    connect: float | None = 30.0
+    lock: float | None = 60.0
+    statement: float | None = None
+
+
+@dataclass
+class Rows:
+    """Some rows, as JSON.
+
+    :ivar page: the bytes that they were cut from, where they were.
+    """
+
+    data: Sequence[bytes]
+    changes: Mapping[int, Sequence[Change]]
+
+
+class Database:
+    """A database as SQLAlchemy reaches it; see this module's beginning.
+
+    :param url: SQLAlchemy's.
+    :param connect: further arguments of its driver.
+    :param timeouts: how long it may take.
+    :param reach: called before each connection is made.
+    :cvar default_schemas: those that are read where the config names none; empty: the database's own.
+    :cvar shares: several connections can see the same point in time; else a read has one connection.
+    :cvar part_size: bytes of a table from which on it is read in parts, and that a part has at least.
+    :cvar page_size: bytes of a page, about.
+    :cvar rows_per_step: rows that are fetched at once.
+    """
+
+    default_schemas: tuple[str, ...] = ()
+    shares: bool = False
+    part_size: int = 64 * 1024 * 1024
+    page_size: int = 512 * 1024
+    rows_per_step: int = 500
+
+    def __init__(
+        self,
+        url: URL,
+        connect: Mapping[str, Any] | None = None,
+        timeouts: Timeouts = Timeouts(),
+        reach: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.url = url
+        self.timeouts = timeouts
+        self._connect = dict(connect or {})
+        self._reach = reach
+        self._engine: Engine | None = None
+
+    # --- connections --------------------------------------------------------------------------------------
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, which keeps no connections."""
+        if self._engine is None:
+            from sqlalchemy import create_engine
+            from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+            from sqlalchemy.pool import NullPool
+
+            try:
+                self._engine = create_engine(
+                    self.url,
+                    connect_args=self._connect,
+                    poolclass=NullPool,
+                    **self.engine_options(),
+                )
+            except (ArgumentError, NoSuchModuleError, ImportError) as error:
+                raise SourceError(f"There is no driver for {self.url.drivername!r}: {error}.") from error
+        return self._engine
+
+    def engine_options(self) -> dict[str, Any]:
+        """Further arguments of ``create_engine``."""
+        return {"execution_options": {"no_parameters": True}}
+
+    def connect(self) -> Connection:
+        """A connection of its own, which reads only.
+
+        :raises HeadwaterError: when there is none to be had.
+        """
+        self._reach()
+        try:
+            connection = self.engine.connect()
+        except Exception as error:
+            raise self.failure(error, f"to connect to {self.place}") from error
+        try:
+            self.prepare(connection)
+        except BaseException as error:
+            self.discard(connection)
+            if isinstance(error, Exception):
+                raise self.failure(error, f"to begin with {self.place}") from error
+            raise
+        return connection
+
+    @staticmethod
+    def arguments(ssl: Any, private: Private, host: str, way: tuple[str, int] | None) -> dict[str, Any]:
+        """What the driver's ``connect`` takes besides the URL.
+
+        :param ssl: one of the SSL modes of :mod:`headwater.sql.settings`; None: the driver's own.
+        :param private: for what the driver wants as a file.
+        :param host: the server's name.
+        :param way: an address that leads to the server, where its own does not.
+        """
+        raise NotImplementedError
+
+    def prepare(self, connection: Connection) -> None:
+        """Make a new connection what reading needs: read-only, in UTC, with time-outs."""
+
+    def begin(self, connection: Connection, snapshot: str | None = None) -> str | None:
+        """Begin to read at one point in time.
+
+        :param snapshot: the point in time that another connection gave.
+        :return: the point in time, for other connections; None: it can't be shared.
+        """
+        return None
+
+    def end(self, connection: Connection) -> None:
+        """Give the connection back as it was before :meth:`begin`."""
+        connection.rollback()
+
+    def discard(self, connection: Connection) -> None:
+        """Close a connection in whatever state it is."""
+        with suppress(Exception):
+            connection.invalidate()
+        with suppress(Exception):
+            connection.close()
+
+    @property
+    def place(self) -> str:
+        """Where the database is, for messages; without credentials."""
+        where = f"{self.url.host}:{self.url.port}/" if self.url.host else ""
+        return f"{where}{self.url.database or ''}" or self.url.drivername
+
+    # --- what there is ------------------------------------------------------------------------------------
+
+    def tables(self, connection: Connection, wanted: Wanted) -> list[Table]:
+        """The tables and views that are wanted, sorted by schema and name.
+
+        :raises ConfigError: when a schema is not there.
+        """
+        from headwater.sql.reflection import reflected
+
+        return reflected(self, connection, wanted, kind_of)
+
+    def table_of(self, connection: Connection, name: str, query: str) -> Table:
+        """A query's result as a table."""
+        from headwater.sql.reflection import described
+
+        return described(connection, name, query)
+
+    def size_of(self, connection: Connection, table: Table) -> int | None:
+        """About how many bytes a table has now."""
+        return table.size
+
+    def bounds(self, connection: Connection, table: Table, column: Column, count: int) -> list[Any]:
+        """Values of a column that cut the table into parts of about the same size, in its order.
+
+        :param count: how many parts are wanted; there may be more bounds than it takes.
+        """
+        if column.kind.schema.get("type") != "integer":
+            return []
+        name = self.quoted(column.name)
+        found = connection.exec_driver_sql(f"SELECT min({name}), max({name}) FROM {table.source} r").first()
+        if found is None or found[0] is None:
+            return []
+        low, high = int(found[0]), int(found[1])
+        return [low + (high - low) * place // count for place in range(1, count)]
+
+    def blocks(self, connection: Connection, table: Table) -> int:
+        """How many blocks a table has that can be read by ranges of them; 0: it can't be."""
+        return 0
+
+    def address_ranges(self, edges: Sequence[int]) -> list[str]:
+        """Conditions on the rows' address that cut a table at these blocks."""
+        raise NotImplementedError
+
+    def user(self, connection: Connection) -> str:
+        """Who reads."""
+        return self.url.username or ""
+
+    # --- SQL ----------------------------------------------------------------------------------------------
+
+    def quoted(self, *names: str | None) -> str:
+        """A name, with those that it is in."""
+        quote = self.engine.dialect.identifier_preparer.quote_identifier
+        return ".".join(quote(name) for name in names if name)
+
+    def literal(self, text: str) -> str:
+        """A text in SQL."""
+        return "'" + text.replace("'", "''") + "'"
+
+    def column(self, name: str) -> str:
+        """A column of the table that is read. Not just its name, which may be that of a result's column, too."""
+        return f"r.{self.quoted(name)}"
+
+    def expression(self, column: Column) -> str:
+        """A column's value as its record has it."""
+        return (column.kind.sql or "{0}").format(self.column(column.name))
+
+    def order(self, selection: Selection) -> str:
+        """The ORDER BY of a query; nothing where it has no order."""
+        parts = [self.column(name) for name in selection.order]
+        if parts and selection.nulls_first:
+            parts[0] = self.nulls_first(parts[0])
+        return f" ORDER BY {', '.join(parts)}" if parts else ""
+
+    def nulls_first(self, column: str) -> str:
+        """How rows without a value come first; what others do by themselves."""
+        return column
+
+    def conditions(self, selection: Selection) -> str:
+        """The WHERE of a query."""
+        return f" WHERE {' AND '.join(f'({one})' for one in selection.where)}" if selection.where else ""
+
+    def select(self, selection: Selection) -> str:
+        """The query: a result column for each of the selection's."""
+        columns = ", ".join(f"{self.expression(each)} AS {self.quoted(each.name)}" for each in selection.columns)
+        return f"SELECT {columns} FROM {selection.table.source} r{self.conditions(selection)}{self.order(selection)}"
+
+    def is_after(self, columns: Sequence[str], values: Sequence[str]) -> str:
+        """The condition of rows that come after one, in the order of some columns."""
+        if len(columns) == 1:
+            return f"{columns[0]} > {values[0]}"
+        return f"({', '.join(columns)}) > ({', '.join(values)})"
+
+    def before(self, value: str, cursor: Column, lookback: float) -> str:
+        """SQL of a value that lies so far before one.
+
+        :raises ConfigError: when nothing can be taken off the cursor's values.
+        """
+        if cursor.kind.schema.get("type") in ("integer", "number"):
+            return f"{value} - {lookback:g}"
+        raise ConfigError(
+            f"config: setting `lookback`: nothing can be taken off {cursor.name!r}, which is {cursor.type}."
+        )
+
+    def last(self, connection: Connection, selection: Selection, column: Column) -> bytes | None:
+        """The row with the greatest value of a column, as a JSON object; None: there is no row."""
+        query = f"{self.select(selection)} ORDER BY {self.column(column.name)} DESC"
+        row = connection.exec_driver_sql(query).fetchone()
+        if row is None:
+            return None
+        names = [each.name for each in selection.columns]
+        return encode_rows([dict(zip(names, row, strict=True))])[0][0]
+
+    def value(self, connection: Connection, query: str) -> Any:
+        """The one value that a query gives; None: it gives no row, or a null."""
+        found = connection.exec_driver_sql(query).first()
+        return None if found is None else found[0]
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def pages(self, connection: Connection, selection: Selection) -> Iterator[Rows]:
+        """The selection's rows, some at a time, each as a JSON object. Memory does not grow with the table."""
+        names = [column.name for column in selection.columns]
+        result = connection.execution_options(stream_results=True, max_row_buffer=self.rows_per_step).exec_driver_sql(
+            self.select(selection)
+        )
+        try:
+            while rows := result.fetchmany(self.rows_per_step):
+                data, changes = encode_rows([dict(zip(names, row, strict=True)) for row in rows])
+                yield Rows(data, changes)
+        finally:
+            result.close()
+
+    # --- failures -----------------------------------------------------------------------------------------
+
+    def failure(self, error: Exception, doing: str) -> HeadwaterError:
+        """What a driver's exception means, and whose turn it is.
+
+        :param doing: what was tried: "to read orders".
+        """
+        if isinstance(error, HeadwaterError):
+            return error
+        from sqlalchemy import exc
+
+        original = getattr(error, "orig", None) or error
+        said = " ".join(str(original).split())
+        kind = self.kind_of_failure(original)
+        if kind is None and isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+            kind = TransientError
+        return (kind or SourceError)(f"The database failed {doing}: {said}", internal=type(original).__name__)
+
+    def kind_of_failure(self, error: Any) -> type[SourceError] | None:
+        """Whose turn it is after an exception of the driver: ConfigError, TransientError; None: nobody knows."""
+        from sqlalchemy.exc import InterfaceError, OperationalError
+
+        if isinstance(error, (OperationalError, InterfaceError, OSError)):
+            return TransientError
+        return ConfigError if isinstance(error, PermissionError) else None

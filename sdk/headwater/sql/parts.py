@@ -1,0 +1,201 @@
+"""The parts that a table is read in, and the conditions that cut them.
+
+- With a cursor in the state: one part, the rows from the cursor on, in its order.
+- With a primary key: ranges of it, each in its order, so that each can be read on from any row.
+- With neither, but with addresses of rows: ranges of them, in any order. They hold for one point in time alone.
+- Else one part: in the order of the cursor where there is one, in any order where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headwater.errors import ConfigError
+from headwater.sql.marks import plain
+from headwater.sql.state import Range, TableState
+from headwater.sql.tables import Column, Key, Selection, Table, as_text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from headwater.sql.database import Database
+
+_MOST = 64
+"""Parts of a table at most."""
+
+
+class Place:
+    """Takes a row's place in an order out of its record.
+
+    :param columns: those of the order.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        names = [column.name for column in columns]
+        self._columns = columns
+        fields = [f"c{number}" for number, _ in enumerate(names)]
+        null = msgspec.Raw(b"null")
+        kind = msgspec.defstruct(
+            "Row",
+            [(field, msgspec.Raw, null) for field in fields],
+            rename=dict(zip(fields, names, strict=True)),
+            gc=False,
+        )
+        self._fields = fields
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def __call__(self, record: bytes) -> Key | None:
+        """The place; None where one of the values is null or none."""
+        row = self._decoder.decode(record)
+        columns = zip(self._fields, self._columns, strict=True)
+        place = tuple(plain(getattr(row, field), marked=column.kind.marked) for field, column in columns)
+        return None if None in place else place
+
+
+@dataclass
+class Part:
+    """One part of a table.
+
+    :ivar selection: its query.
+    :ivar range: of the primary key, which the state keeps.
+    :ivar cursor: the column whose order it is read in, where that is the cursor.
+    :ivar start: the cursor's value that the state begins at.
+    :ivar gave: some of its rows were given.
+    """
+
+    selection: Selection
+    range: Range | None = None
+    cursor: Column | None = None
+    start: Any = None
+    gave: bool = False
+
+    def __post_init__(self) -> None:
+        table = self.selection.table
+        columns = [self.cursor] if self.cursor else []
+        if self.range is not None:
+            columns = [column for name in self.selection.order if (column := table.column(name)) is not None]
+        self._place = Place(columns) if columns else None
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it can be read on from a row."""
+        return self.range is not None or self.cursor is not None
+
+    def place_of(self, data: Sequence[bytes]) -> Key | None:
+        """The place of the last record that has one; None: none has."""
+        if self._place is None:
+            return None
+        return next((place for record in reversed(data) if (place := self._place(record)) is not None), None)
+
+    def since(self, database: Database, value: Any) -> str:
+        """The condition of rows from a value of the cursor on. Those that have it come again: another row with
+        the same value may have been written since."""
+        assert self.cursor is not None
+        return f"{database.column(self.cursor.name)} >= {literal(database, self.cursor, value)}"
+
+
+def parts_of(
+    database: Database,
+    connection: Connection,
+    selection: Selection,
+    key: Sequence[str],
+    state: TableState,
+    lookback: float | None,
+) -> list[Part]:
+    """The parts that are to be read now; where the state begins with them, it knows them afterwards.
+
+    :param key: the primary key, where rows can be read in its order.
+    :param lookback: how far before the cursor's value in the state reading begins.
+    """
+    cursor = selection.table.column(state.cursor) if state.cursor is not None else None
+    if state.is_begun and state.key != tuple(key):
+        state.is_begun, state.ranges, state.high = False, [], None  # another key than it was: from the beginning
+    if cursor is not None and not cursor.orders:
+        raise ConfigError(f"Column {cursor.name!r} of {selection.table.name} can't be a cursor: it is {cursor.type}.")
+    if cursor is not None and not state.is_begun and state.high is not None:
+        return [_from_cursor(database, selection, key, cursor, state.high, lookback)]
+    if key:
+        if not state.is_begun:
+            high = highest(database, connection, selection, cursor) if cursor is not None else None
+            state.begin(key, _ranges(database, connection, selection.table, key), high)
+        ordered = replace(selection, order=tuple(key))
+        # A part for each range, also for one that is done: their places must not change.
+        return [Part(ordered, each) for each in state.ranges]
+    if cursor is not None:
+        return [Part(replace(selection, order=(cursor.name,), nulls_first=cursor.nullable), None, cursor)]
+    return [Part(selection.also(each)) for each in _addresses(database, connection, selection.table)]
+
+
+def _from_cursor(
+    database: Database, selection: Selection, key: Sequence[str], cursor: Column, high: Any, lookback: float | None
+) -> Part:
+    since = literal(database, cursor, high)
+    if lookback:
+        since = database.before(since, cursor, lookback)
+    ordered = replace(selection, order=(cursor.name, *(name for name in key if name != cursor.name)))
+    return Part(ordered.also(f"{database.column(cursor.name)} >= {since}"), None, cursor)
+
+
+def highest(database: Database, connection: Connection, selection: Selection, cursor: Column) -> Any:
+    """The greatest value of a cursor, as a record has it; None: there is none."""
+    column = database.column(cursor.name)
+    finite = cursor.kind.finite.format(column) if cursor.kind.finite else ""
+    last = replace(selection.also(f"{column} IS NOT NULL", finite), columns=(cursor,))
+    record = database.last(connection, last, cursor)
+    place = Place([cursor])(record) if record is not None else None
+    return place[0] if place is not None else None
+
+
+def literal(database: Database, column: Column, value: Any) -> str:
+    """A value of a record in SQL."""
+    assert column.kind.literal is not None
+    return column.kind.literal.format(database.literal(as_text(value)))
+
+
+def between(database: Database, table: Table, part: Range) -> list[str]:
+    """The conditions of a range."""
+    first = table.column(table.key[0])
+    assert first is not None
+    name = database.column(first.name)
+    low = f"{name} > {literal(database, first, part.low)}" if part.low is not None else ""
+    high = f"{name} <= {literal(database, first, part.high)}" if part.high is not None else ""
+    return [low, high]
+
+
+def after(database: Database, table: Table, key: Sequence[str], place: Key) -> str:
+    """The condition of rows after one, in the order of the key."""
+    columns = [column for name in key if (column := table.column(name)) is not None]
+    names = [database.column(column.name) for column in columns]
+    values = [literal(database, column, value) for column, value in zip(columns, place, strict=True)]
+    return database.is_after(names, values)
+
+
+def _ranges(database: Database, connection: Connection, table: Table, key: Sequence[str]) -> list[Range]:
+    """Ranges of the key's first column, of about the same size each."""
+    first = table.column(key[0])
+    size = database.size_of(connection, table) or 0
+    count = min(_MOST, size // database.part_size)
+    if first is None or not first.kind.splits or count < 2:
+        return [Range()]
+    bounds = list(dict.fromkeys(database.bounds(connection, table, first, count)))
+    if len(bounds) > count - 1:
+        step = len(bounds) / count
+        bounds = list(dict.fromkeys(bounds[int(place * step)] for place in range(1, count)))
+    edges = [None, *bounds, None]
+    return [Range(low, high) for low, high in pairwise(edges)]
+
+
+def _addresses(database: Database, connection: Connection, table: Table) -> list[str]:
+    """Conditions that cut a table by its rows' addresses; one empty one: it is read whole."""
+    blocks = database.blocks(connection, table)
+    size = (database.size_of(connection, table) or 0) if blocks else 0
+    count = min(_MOST, blocks, size // database.part_size)
+    if count < 2:
+        return [""]
+    edges = [blocks * place // count for place in range(1, count)]
+    return database.address_ranges(edges)

@@ -1,0 +1,154 @@
+"""PostgreSQL's types: their JSON Schemas, and the SQL that gives their values as JSON.
+
+``row_to_json`` writes most of them right. What it does not: ``bytea`` (hexadecimal), ``time with time zone`` (an
+offset without minutes), ``money``, and values that RFC 3339 and JSON have no form for: infinity, not a number,
+years after 9999, 24:00. These become null; see :mod:`headwater.sql.marks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from headwater.sql.tables import Kind
+
+_MARK = "to_json(chr(1))"
+_INTEGER = {"type": "integer"}
+_NUMBER = {"type": "number"}
+_STRING = {"type": "string"}
+_BASE64 = {"type": "string", "contentEncoding": "base64"}
+ANY_JSON = {"type": ["object", "array", "string", "number", "boolean"], "airbyte_type": "json"}
+
+
+def _text(form: str, airbyte_type: str) -> dict[str, str]:
+    return {"type": "string", "format": form, "airbyte_type": airbyte_type}
+
+
+@dataclass(frozen=True)
+class Type:
+    """A row of ``pg_type``.
+
+    :ivar kind: ``b`` base, ``d`` domain, ``e`` enum, ``c`` composite, ``r`` range, ``m`` multirange.
+    :ivar category: ``A`` is an array, ``S`` a string.
+    :ivar of: the type that an array or a domain is of.
+    :ivar modifier: of the type that a domain is of.
+    """
+
+    name: str
+    kind: str
+    category: str
+    of: int
+    modifier: int
+
+
+def _until(bound: str, extra: str = "") -> str:
+    """The column's value, or the mark where it lies beyond what its form holds."""
+    return f"CASE WHEN {{0}} < {bound}{extra} THEN to_json({{0}}) WHEN {{0}} IS NOT NULL THEN {_MARK} END"
+
+
+_DATES = "isfinite({0})"
+# What has an offset of seconds has no form.
+_ZONED_TIME = (
+    "CASE WHEN {0}::text ~ '^24' THEN chr(1) WHEN {0}::text ~ '[+-]..$' THEN {0}::text || ':00'"
+    " WHEN {0}::text ~ '[+-]..:..$' THEN {0}::text WHEN {0} IS NOT NULL THEN chr(1) END"
+)
+_NUMERIC = (
+    "CASE WHEN scale({0}) < 4000 AND abs({0}) < 1e4000 THEN to_json({0}) WHEN {0} IS NOT NULL THEN " + _MARK + " END"
+)
+_FLOAT = Kind(_NUMBER, None, "{0}", "{0} > '-Infinity' AND {0} < 'Infinity'", marked=True)  # what is none is greater
+_PLAIN = Kind(_STRING)
+_ORDERED = Kind(_STRING, None, "{0}")
+
+_KINDS: Mapping[str, Kind] = {
+    "bool": Kind({"type": "boolean"}, None, "{0}"),
+    "int2": Kind(_INTEGER, None, "{0}", splits=True),
+    "int4": Kind(_INTEGER, None, "{0}", splits=True),
+    "int8": Kind(_INTEGER, None, "{0}", splits=True),
+    "oid": Kind(_INTEGER, "{0}::bigint", "{0}"),
+    "float4": _FLOAT,
+    "float8": _FLOAT,
+    "money": Kind(_NUMBER, "{0}::numeric", "{0}"),
+    "text": replace(_ORDERED, splits=True),
+    "varchar": replace(_ORDERED, splits=True),
+    "bpchar": _ORDERED,
+    "char": _ORDERED,
+    "name": _ORDERED,
+    "citext": _ORDERED,
+    "uuid": Kind({"type": "string", "format": "uuid"}, None, "{0}", splits=True),
+    "bytea": Kind(_BASE64, "translate(encode({0}, 'base64'), E'\\n', '')", "decode({0}, 'base64')"),
+    "date": Kind({"type": "string", "format": "date"}, _until("DATE '10000-01-01'", f" AND {_DATES}"), "{0}", _DATES,
+                 marked=True, splits=True),
+    "timestamp": Kind(_text("date-time", "timestamp_without_timezone"),
+                      _until("TIMESTAMP '10000-01-01'", f" AND {_DATES}"), "{0}", _DATES, marked=True, splits=True),
+    "timestamptz": Kind(_text("date-time", "timestamp_with_timezone"),
+                        _until("TIMESTAMPTZ '10000-01-01 00:00:00+00'", f" AND {_DATES}"), "{0}", _DATES,
+                        marked=True, splits=True),
+    "time": Kind(_text("time", "time_without_timezone"), _until("TIME '24:00'"), "{0}", marked=True),
+    "timetz": Kind(_text("time", "time_with_timezone"), _ZONED_TIME, marked=True),
+    "json": Kind(ANY_JSON, loose=True),
+    "jsonb": Kind(ANY_JSON),
+    "hstore": Kind({"type": "object"}),
+    "inet": _ORDERED,
+    "cidr": _ORDERED,
+    "macaddr": _ORDERED,
+    "macaddr8": _ORDERED,
+    "bit": _PLAIN,
+    "varbit": _PLAIN,
+    "interval": _PLAIN,
+}  # fmt: skip
+
+
+def kind_of(oid: int, modifier: int, types: Mapping[int, Type], written: str) -> Kind:
+    """How a type's values are read.
+
+    :param modifier: as ``atttypmod`` has it.
+    :param types: the types that there are.
+    :param written: the type as the database writes it.
+    """
+    found = types[oid]
+    while found.kind == "d":
+        oid, modifier = found.of, modifier if modifier >= 0 else found.modifier
+        found = types[oid]
+    if found.kind == "b" and found.category == "A" and found.of:
+        return _array(kind_of(found.of, modifier, types, written.removesuffix("[]")))
+    kind = _numeric(modifier) if found.name == "numeric" else _KINDS.get(found.name)
+    if found.kind == "e":
+        kind = _ORDERED
+    elif found.kind == "c":
+        return Kind({"type": "object"})
+    elif kind is None:  # a text whatever it is: some types would have themselves written as an object
+        kind = Kind(_STRING, "{0}::text")
+    if kind.literal is None:
+        return kind
+    if "(" in kind.literal:
+        return kind
+    return replace(kind, literal="{0}::" + written.replace("{", "{{").replace("}", "}}"))
+
+
+def _numeric(modifier: int) -> Kind:
+    """A numeric's kind: whole where its scale is 0. Its digits are whole in the record, however many."""
+    scale = modifier - 4 & 0x7FF if modifier >= 4 else None
+    scale = scale - 0x800 if scale is not None and scale >= 0x400 else scale
+    schema: Mapping[str, Any] = _INTEGER if scale is not None and scale <= 0 else _NUMBER
+    return Kind(schema, _NUMERIC if scale is None else None, "{0}", "abs({0}) < 1e4000", marked=True, splits=True)
+
+
+def _array(item: Kind) -> Kind:
+    """An array of any number of dimensions: PostgreSQL does not hold a column to the number that was declared.
+
+    An array of one dimension is taken apart where its items need it. Of those with more, what ``to_json`` can't
+    write is marked.
+    """
+    kinds = item.schema["type"]
+    listed = [kinds] if isinstance(kinds, str) else list(kinds)
+    items = {**item.schema, "type": list(dict.fromkeys(["null", *listed, "array"]))}
+    schema = {"type": "array", "items": items}
+    if item.sql is None:
+        return Kind(schema, None, marked=item.marked, loose=item.loose)
+    each = item.sql.format("e.item").replace("{", "{{").replace("}", "}}")
+    deep = "to_json({0})" if item.marked and "to_json" in item.sql else _MARK
+    items_of = "unnest({0}) WITH ORDINALITY e(item, place)"
+    taken = f"(SELECT coalesce(json_agg({each} ORDER BY e.place), '[]') FROM {items_of})"
+    sql = f"CASE WHEN array_ndims({{0}}) > 1 THEN {deep} WHEN {{0}} IS NOT NULL THEN {taken} END"
+    return Kind(schema, sql, marked=True, loose=item.loose)

@@ -1,0 +1,100 @@
+"""One point in time of a database, seen through as many connections as are wanted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from headwater.sql.database import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+log = logging.getLogger("headwater")
+
+
+class Snapshot:
+    """A point in time.
+
+    One connection holds it as long as the read takes; the others join it, and are kept for the next part. When
+    the holder is lost the next point in time takes its place, as a database can't go back to one.
+
+    :ivar age: how many points in time there were before this one.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.age = 0
+        self._lock = threading.RLock()
+        self._holder: Connection | None = None
+        self._name: str | None = None
+        self._idle: list[tuple[int, Connection]] = []
+        self._is_closed = False
+
+    @contextmanager
+    def connection(self, doing: str = "to read") -> Iterator[Connection]:
+        """A connection that sees the database at this point in time, for one thread.
+
+        :param doing: what for, for messages.
+        :raises HeadwaterError: what the driver raised meanwhile.
+        """
+        age, connection = self._taken()
+        try:
+            yield connection
+        except BaseException as error:
+            self.database.discard(connection)
+            if isinstance(error, Exception):
+                raise self.database.failure(error, doing) from error
+            raise
+        with self._lock:
+            if age == self.age and not self._is_closed:
+                self._idle.append((age, connection))
+                return
+        self.database.discard(connection)
+
+    def _taken(self) -> tuple[int, Connection]:
+        with self._lock:
+            if self._holder is None:
+                holder = self.database.connect()
+                self._name = self._begun(holder)
+                self._holder = holder
+                if self._name is None:  # it can't be shared: the first to come reads with it
+                    return self.age, holder
+            if self._idle:
+                return self._idle.pop()
+            age, name = self.age, self._name
+        connection = self.database.connect()
+        self._begun(connection, name)
+        return age, connection
+
+    def _begun(self, connection: Connection, name: str | None = None) -> str | None:
+        try:
+            return self.database.begin(connection, name)
+        except Exception as error:
+            self.database.discard(connection)
+            raise self.database.failure(error, "to begin a transaction") from error
+
+    def renew(self, age: int) -> None:
+        """After a lost connection: another point in time, unless one that began later is there already."""
+        with self._lock:
+            if age != self.age or self._is_closed:
+                return
+            self.age += 1
+            self._drop()
+
+    def close(self) -> None:
+        """Close all connections that nobody reads with."""
+        with self._lock:
+            self._is_closed = True
+            self._drop()
+
+    def _drop(self) -> None:
+        idle, self._idle = self._idle, []
+        for _, connection in idle:
+            self.database.discard(connection)
+        if self._holder is not None and self._name is not None:
+            self.database.discard(self._holder)
+        self._holder = None

@@ -1,0 +1,263 @@
+"""The base class of connectors to databases."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from headwater.config import Config, Setting
+from headwater.errors import ConfigError
+from headwater.protocol.catalog import ConfiguredCatalog
+from headwater.protocol.messages import Message, State, StreamDescriptor
+from headwater.source import Source
+from headwater.sql.database import Database, Timeouts
+from headwater.sql.reader import SqlReader
+from headwater.sql.snapshot import Snapshot
+from headwater.sql.stream import SqlStream
+from headwater.sql.tables import Table, Wanted, setting_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import URL, Connection
+
+    from headwater.protocol.catalog import ConfiguredStream
+    from headwater.reader import StreamReader
+    from headwater.stream import Stream
+
+log = logging.getLogger("headwater")
+_ADVANCED = {"group": "advanced"}
+
+
+class SqlConfig(Config):
+    """What every connector to a database can be told."""
+
+    tables: Annotated[
+        list[str],
+        Setting("Tables", "Which tables and views are streams, by name or as schema.name; * and ? stand for any "
+                "characters, one character. Default: all.", examples=[["orders", "sales.*"]],
+                extra={"order": 50, **_ADVANCED}),
+    ] = []  # fmt: skip
+    exclude_tables: Annotated[
+        list[str],
+        Setting("Tables to leave out", "As `tables`.", examples=[["*_backup"]], extra={"order": 51, **_ADVANCED}),
+    ] = []
+    cursor_fields: Annotated[
+        dict[str, str],
+        Setting("Cursor columns", "The column by which a table is read incrementally, where the sync names none: by "
+                "table, with patterns as in `tables`.", examples=[{"orders": "updated_at"}],
+                extra={"order": 52, **_ADVANCED}),
+    ] = {}  # fmt: skip
+    primary_keys: Annotated[
+        dict[str, list[str]],
+        Setting("Primary keys", "The columns that identify a row of a view, or of a table that declares no key: by "
+                "table, with patterns as in `tables`.", examples=[{"sales.totals": ["day", "shop_id"]}],
+                extra={"order": 53, **_ADVANCED}),
+    ] = {}  # fmt: skip
+    row_filters: Annotated[
+        dict[str, str],
+        Setting("Row filters", "A condition in SQL that a table's rows must fulfil to be read: by table, with "
+                "patterns as in `tables`.", examples=[{"orders": "deleted_at IS NULL"}],
+                extra={"order": 54, **_ADVANCED}),
+    ] = {}  # fmt: skip
+    lookback: Annotated[
+        float | None,
+        Setting("Lookback", "An incremental read begins so far before the last value of the cursor, for rows that "
+                "were committed late: seconds, for a cursor that is a time; else a number.", minimum=0,
+                extra={"order": 55, **_ADVANCED}),
+    ] = None  # fmt: skip
+    concurrency: Annotated[
+        int,
+        Setting("Concurrency", "How many connections read at the same time, where the database lets several see the "
+                "same point in time.", minimum=1, maximum=64, extra={"order": 56, **_ADVANCED}),
+    ] = 4  # fmt: skip
+    lock_timeout: Annotated[
+        float,
+        Setting("Lock time-out", "Seconds that a query waits for somebody who changes the table; 0: without end.",
+                minimum=0, extra={"order": 57, **_ADVANCED}),
+    ] = 60.0  # fmt: skip
+    statement_timeout: Annotated[
+        float,
+        Setting("Statement time-out", "Seconds that one query may run, and a part of a table is one query; 0: "
+                "without end.", minimum=0, extra={"order": 58, **_ADVANCED}),
+    ] = 0.0  # fmt: skip
+
+    def timeouts(self) -> Timeouts:
+        """How long the database may take."""
+        return Timeouts(lock=self.lock_timeout or None, statement=self.statement_timeout or None)
+
+
+class SqlSource(Source):
+    """A connector to a database: its tables and views are the streams.
+
+    ::
+
+        class AcmeSource(SqlSource):
+            name = "acme"
+            config: AcmeConfig
+            database_class = Postgres
+
+            def url(self):
+                return URL.create("postgresql+psycopg", host=self.config.host, ...)
+
+    Methods to override: :meth:`url`; rarely :meth:`streams` (to add queries), :meth:`stream` (to read a table in
+    another way), :meth:`schemas`, :meth:`connect_arguments` and :meth:`reach`. Facts:
+
+    :cvar database_class: the kind of database; the default is any that SQLAlchemy has a dialect for.
+    """
+
+    config: SqlConfig
+    database_class: ClassVar[type[Database]] = Database
+
+    def __init__(self, config: SqlConfig) -> None:
+        super().__init__(config)
+        self._database: Database | None = None
+        self._snapshot: Snapshot | None = None
+        self._only: frozenset[StreamDescriptor] | None = None
+        self._found: dict[frozenset[StreamDescriptor] | None, list[Table]] = {}
+
+    # --- what a connector says ------------------------------------------------------------------------------
+
+    def url(self) -> URL:
+        """Where the database is, with the driver: SQLAlchemy's URL. Called once."""
+        raise NotImplementedError(f"{type(self).__name__} needs a url().")
+
+    def connect_arguments(self) -> Mapping[str, Any]:
+        """Further arguments of the driver's ``connect``. Called once."""
+        return {}
+
+    def reach(self) -> None:
+        """Called before each connection is made: a way to the database can be opened here."""
+
+    def schemas(self) -> Sequence[str]:
+        """The database's schemas whose tables are streams; none: the database's own default."""
+        return ()
+
+    def stream(self, table: Table) -> SqlStream:
+        """The stream of a table. A child may give a subclass of :class:`SqlStream` for some."""
+        return SqlStream(self, table)
+
+    def streams(self) -> Iterable[Stream]:
+        """A stream for each table and view that is wanted. A child adds queries:
+        ``[*super().streams(), Revenue(self)]``."""
+        return [self.stream(table) for table in self._tables() if not table.missing or self._only is not None]
+
+    # --- the database ---------------------------------------------------------------------------------------
+
+    @property
+    def database(self) -> Database:
+        """What is asked."""
+        if self._database is None:
+            self._database = self.database_class(
+                self.url(), self.connect_arguments(), self.config.timeouts(), self.reach
+            )
+        return self._database
+
+    def connection(self, doing: str = "to read") -> AbstractContextManager[Connection]:
+        """A connection that reads, at the point in time that all of this source's see."""
+        return self.snapshot().connection(doing)
+
+    def snapshot(self) -> Snapshot:
+        """The point in time that is read."""
+        if self._snapshot is None:
+            self._snapshot = Snapshot(self.database)
+        return self._snapshot
+
+    def close(self) -> None:
+        """Leave the database. It is entered again when there is something to ask."""
+        snapshot, self._snapshot = self._snapshot, None
+        self._database = None
+        if snapshot is not None:
+            snapshot.close()
+
+    def described(self, name: str, query: str) -> Table:
+        """What a query gives, as a table.
+
+        :raises ConfigError: when the database refuses it.
+        """
+        with self.connection(f"to describe the query of {name!r}") as connection:
+            return self.database.table_of(connection, name, query)
+
+    def _tables(self) -> list[Table]:
+        """The tables that are wanted; of a read, those of its catalog alone. Asked once."""
+        found = self._found.get(self._only)
+        if found is None:
+            config = self.config
+            wanted = Wanted(tuple(self.schemas()), tuple(config.tables), tuple(config.exclude_tables), self._only)
+            with self.connection("to list its tables") as connection:
+                found = self.database.tables(connection, wanted)
+            found = self._found[self._only] = [self._keyed(table) for table in found]
+            self._complain(found, wanted)
+        return found
+
+    def _keyed(self, table: Table) -> Table:
+        key = setting_for(table, self.config.primary_keys)
+        unknown = [name for name in key or () if table.column(name) is None]
+        if unknown:
+            known = ", ".join(column.name for column in table.columns)
+            said = f"{table.descriptor} has no column {', '.join(unknown)}. It has: {known}."
+            raise ConfigError(f"config: setting `primary_keys`: {said}")
+        return table.with_key(key) if key else table
+
+    def _complain(self, tables: Sequence[Table], wanted: Wanted) -> None:
+        """Say which tables are left out as the user may not read them.
+
+        :raises ConfigError: when the config names one of them, or when there is no other.
+        """
+        refused = [table for table in tables if table.missing]
+        if not refused or self._only is not None:
+            return
+        rights = list(dict.fromkeys(right for table in refused for right in table.missing))
+        shown = ", ".join(rights[:20]) + (f" and {len(rights) - 20} more" if len(rights) > 20 else "")
+        named = [table for table in refused if wanted.names(table.name, table.schema)]
+        if named or len(refused) == len(tables):
+            raise ConfigError(f"The user lacks {shown}. Grant it, or take the tables out by `exclude_tables`.")
+        log.warning("%d of %d tables are left out, as the user lacks %s.", len(refused), len(tables), shown)
+
+    # --- the commands ---------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Connect, and see that there is something that may be read.
+
+        :raises ConfigError: when there is not; it names the rights that are missing.
+        """
+        try:
+            readable = list(self.streams())
+            if not readable:
+                where = ", ".join(self.schemas()) or self.database.place
+                raise ConfigError(f"There is no table to read in {where}. Look at `schemas` and `tables`.")
+            for stream in readable:
+                if isinstance(stream, SqlStream) and stream.query is not None:
+                    stream.readable()  # that its query is one
+        finally:
+            self.close()
+
+    def discover(self) -> Any:
+        try:
+            return super().discover()
+        finally:
+            self.close()
+
+    def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
+        self._only = frozenset(stream.descriptor for stream in catalog.streams)
+        try:
+            yield from super().read(catalog, state)
+        finally:
+            self._only = None
+            self.close()
+
+    def reader(
+        self,
+        stream: Stream,
+        configured: ConfiguredStream,
+        blob: Mapping[str, Any] | None,
+        events: Callable[[], Iterable[Message]] = tuple,
+    ) -> StreamReader:
+        if isinstance(stream, SqlStream):
+            return SqlReader(stream, configured, blob, self.snapshot(), events)
+        return super().reader(stream, configured, blob, events)
+
+    def level(self) -> int:
+        return super().level() if self.database.shares else 1
