@@ -54,9 +54,9 @@ class CatalogStream:
 
     @property
     def is_incremental(self) -> bool:
-        """Whether it can be read incrementally without somebody who chooses a cursor."""
+        """Whether it can be read incrementally, and needs nobody who chooses a cursor or has no other way."""
         known = self.source_defined_cursor or bool(self.default_cursor_field)
-        return known and "incremental" in self.supported_sync_modes
+        return "incremental" in self.supported_sync_modes and (known or "full_refresh" not in self.supported_sync_modes)
 
     def to_json(self) -> dict[str, Any]:
         """The protocol's form; what is unset is left out, and the order is always the same."""

@@ -15,7 +15,7 @@ from headwater.slices import Step, Task
 from headwater.sql.parts import Part, after, between, parts_of
 from headwater.sql.snapshot import Snapshot
 from headwater.sql.state import DONE, TableState
-from headwater.sql.tables import Key, Selection, as_text
+from headwater.sql.tables import Key, Selection
 from headwater.state import NO_CURSOR
 from headwater.stream import Slice
 from headwater.waiting import pause
@@ -53,6 +53,7 @@ class SqlReader(StreamReader):
         cursor = stream.cursor_of(configured)
         self._position = TableState(cursor, blob)
         self._parts: list[Part] = []
+        self._stored: Mapping[str, Any] | None = None
         wanted = configured.selected
         columns = tuple(each for each in self.table.columns if wanted is None or each.name in wanted)
         given = {each.name for each in columns}
@@ -140,13 +141,10 @@ class SqlReader(StreamReader):
                 return
             if not force and self._bytes_since_state < 4096 * len(self._position):
                 return
-        if blob == self._last_blob and not (final and self._records_since_state):
+        if blob == self._stored and not (final and self._records_since_state):
             return
         yield from self._events()
         message = State.of_stream(self.descriptor, blob, self._records_since_state)
-        self._last_blob = blob
+        self._stored = blob
         self._records_since_state = self._bytes_since_state = 0
         yield message
-
-
-__all__ = ["SqlReader", "as_text"]
