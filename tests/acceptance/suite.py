@@ -30,10 +30,13 @@ def write(path: Path, value: Any) -> Path:
     return path
 
 
-def settings(folder: Path, **changes: Any) -> Settings:
-    """What the gallery is checked with."""
+def settings(folder: Path, config: Any = None, **changes: Any) -> Settings:
+    """What the gallery is checked with.
+
+    :param config: further settings of the connector.
+    """
     given: dict[str, Any] = {
-        "config": write(folder / "given-config.json", CONFIG),
+        "config": write(folder / "given-config.json", {**CONFIG, **(config or {})}),
         "connection": [ConnectionCase(write(folder / "wrong.json", {**CONFIG, "token": "wrong"}), "failed")],
         "empty_streams": {"empty": "is there to be empty"},
         "timeout": 120.0,

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from headwater.acceptance.checks import WATCHES, Watch
+from headwater.acceptance.cuts import Cut, cuts
 from headwater.acceptance.engine import Act, How, execute
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.results import Finding, Skipped
@@ -17,6 +18,7 @@ from headwater.acceptance.rooms import Room
 from headwater.acceptance.rows import Rows, rows_of
 from headwater.acceptance.settings import Settings
 from headwater.acceptance.shared import once
+from headwater.acceptance.states import Kept, State, for_next, kept
 from headwater.acceptance.streams import Configured, configured
 from headwater.acceptance.watching import pass_over
 
@@ -37,6 +39,8 @@ class Connector:
         self.recordings: list[Recording] = []
         self._lock = threading.Lock()
         self._files = 0
+        self._kept: dict[int, Kept] = {}
+        self._resumed: dict[str, _Resumed] = {}
 
     # --- runs ---------------------------------------------------------------------------------------------
 
@@ -210,6 +214,68 @@ class Connector:
         return rows_of(self.succeeded, self.streams, self.settings.ignored_fields)
 
     @once
+    def again(self) -> Recording:
+        """The first read once more, in other surroundings: hash seed, time zone, locale."""
+        self.needs_success()
+        environment = {"PYTHONHASHSEED": "4242", "TZ": "Pacific/Auckland", "LC_ALL": "C"}
+        return self.read(self.streams, environment=environment, what="the same again, in other surroundings")
+
+    @once
+    def stands_still(self) -> bool:
+        """Whether two reads give the same: then contents can be compared, not only keys."""
+        if self.again.code != 0:
+            return False
+        rows = rows_of(self.again, self.streams, self.settings.ignored_fields)
+        return all(rows[name].contents() == self.rows[name].contents() for name in self.streams)
+
+    # --- states -------------------------------------------------------------------------------------------
+
+    def kept(self, recording: Recording) -> Kept:
+        """The states of a read."""
+        with self._lock:
+            found = self._kept.get(recording.number)
+        if found is None:
+            found = kept(recording)
+            with self._lock:
+                self._kept[recording.number] = found
+        return found
+
+    @once
+    def final_states(self) -> list[State]:
+        """What the sync after the first read is given: the states of incremental streams.
+
+        :raises Skipped: there are none.
+        """
+        self.needs_success()
+        found = for_next(self.kept(self.first).last(), self.streams, same_job=False)
+        if not found:
+            raise Skipped("no stream that is read incrementally gave a state.")
+        return found
+
+    @once
+    def second(self) -> Recording:
+        """The read after the first one."""
+        return self.resumed(self.final_states)
+
+    def resumed(self, states: Sequence[State]) -> Recording:
+        """A read that goes on from states; made once."""
+        identity = json.dumps(states, sort_keys=True)
+        with self._lock:
+            lock = self._resumed.setdefault(identity, _Resumed())
+        with lock.lock:
+            if lock.run is None:
+                lock.run = self.read(self.streams, states, what="goes on from states")
+            return lock.run
+
+    def cuts(self, edges: bool = False) -> list[Cut]:
+        """Places of the first read to go on from.
+
+        :param edges: only where the records around a state have the same cursor.
+        """
+        self.needs_success()
+        return cuts(self, self.settings.trials, edges=edges)
+
+    @once
     def single_reads(self) -> dict[str, Recording]:
         """A read of each stream alone; of some, if there are many."""
         self.needs_success()
@@ -230,3 +296,11 @@ class Connector:
         unknown = {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
         first = next(iter(self.streams.values()))
         return self.read(Configured({"streams": [unknown, first.json]}), what="a stream that does not exist")
+
+
+class _Resumed:
+    """A read that goes on from states, made by the first who asks for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.run: Recording | None = None

@@ -108,7 +108,6 @@ def _reap(process: subprocess.Popen[bytes], recording: Recording, began: float) 
     process.returncode = os.waitstatus_to_exitcode(status)
     recording.code = process.returncode
     recording.cpu = usage.ru_utime + usage.ru_stime
-    recording.peak = max(usage.ru_maxrss * 1024, *(sample.resident for sample in recording.samples), 0)
     recording.seconds = recording.seconds or time.monotonic() - began
 
 
@@ -242,7 +241,9 @@ class _Reading:
         if self.ended is not None or now - self.sampled < _TICK:
             return
         self.sampled = now
-        resident = processes.resident(self.process.pid)
+        resident, peak = processes.memory(self.process.pid)
+        # not what wait4 tells: a child's begins with the size of its parent
+        self.recording.peak = max(self.recording.peak, peak)
         if resident:
             self.recording.samples.append(Sample(now - self.began, self.recording.size, resident))
 

@@ -8,21 +8,29 @@ import signal
 import time
 from pathlib import Path
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _PATIENCE = 2.0
 """Seconds that a process left behind is given to end by itself before it counts as left behind."""
 
 
-def resident(pid: int) -> int:
-    """Bytes of memory that a process and its descendants hold; 0 if that can't be told."""
-    total, todo = 0, [pid]
+def memory(pid: int) -> tuple[int, int]:
+    """Bytes of memory that a process and its descendants hold, and the most that each of them ever held; 0 where
+    that can't be told."""
+    held = most = 0
+    todo = [pid]
     while todo:
         one = todo.pop()
         with contextlib.suppress(OSError, ValueError, IndexError):
-            total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * _PAGE
+            status = Path(f"/proc/{one}/status").read_text()
+            held += _kibibytes(status, "VmRSS:")
+            most += _kibibytes(status, "VmHWM:")
         with contextlib.suppress(OSError):
             todo += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
-    return total
+    return held, most
+
+
+def _kibibytes(status: str, name: str) -> int:
+    _, found, rest = status.partition(name)
+    return int(rest.split(None, 1)[0]) * 1024 if found else 0
 
 
 def marked(variable: str, value: str) -> dict[int, str]:

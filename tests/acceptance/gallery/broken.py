@@ -1,7 +1,9 @@
 """All broken connectors."""
 
 import broken_commands  # noqa: F401
+import broken_processes  # noqa: F401
 import broken_reads  # noqa: F401
+import broken_states  # noqa: F401
 from defect import DEFECTS
 
 __all__ = ["DEFECTS"]

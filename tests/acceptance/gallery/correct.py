@@ -40,6 +40,7 @@ class Correct:
     def main(self, argv: list[str]) -> int:
         """Run a command; gives the exit code."""
         self.code = 0
+        self.stopping = False
         self.counts: dict[str, int] = {}
         if self.handles:
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -49,15 +50,17 @@ class Correct:
         except Failed as error:
             self.trace(error.message, error.kind)
             self.code = 1
+        except Stopped:
+            return self.code
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 141
         return self.code
 
     def stop(self, number: int, frame: Any) -> None:
-        """A signal came: what was read is told, then it ends."""
+        """A signal came: after the line that is being written, it ends."""
         self.code = 128 + number
-        raise Stopped
+        self.stopping = True
 
     def command(self, argv: list[str]) -> None:
         """The command that the first argument names."""
@@ -97,6 +100,9 @@ class Correct:
     def write(self, message: dict[str, Any]) -> None:
         """A message."""
         self.line(json.dumps(message).encode() + b"\n")
+        if self.stopping:
+            self.stopping = False
+            raise Stopped
 
     def line(self, line: bytes) -> None:
         """Bytes, all of them."""
@@ -247,9 +253,8 @@ class Correct:
         known = {stream["name"]: stream for stream in self.streams()}
         for entry in catalog["streams"]:
             stream = entry["stream"]
-            self.current = stream
-            self.status(stream, "STARTED")
             try:
+                self.status(stream, "STARTED")
                 if stream["name"] not in known:
                     raise Failed(f"There is no stream {stream['name']!r}.")
                 self.stream(stream, entry, states.get(stream["name"]) or {})

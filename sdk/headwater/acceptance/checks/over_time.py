@@ -1,0 +1,121 @@
+"""X6, X7, X14, X17 and X18: slow readers, memory, the same twice, silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headwater.acceptance.checks import check
+from headwater.acceptance.connector import Connector
+from headwater.acceptance.engine import Act
+from headwater.acceptance.recording import Recording
+from headwater.acceptance.results import Finding, Severity, Skipped
+from headwater.acceptance.rows import rows_of
+from headwater.acceptance.states import final
+
+PIPE = 65_536
+HEARTBEAT = 10_800.0
+"""Seconds without a record or state after which the platform ends a sync, where a connector says nothing else."""
+_PAUSE = 3.0
+_AHEAD = 32_000_000
+_LARGE = 8_000_000
+_GROWTH = 48_000_000
+_SHARE = 0.25
+_RARELY = 900.0
+
+
+@check("X6", "A slow reader slows it down, and loses nothing")
+def back_pressure(connector: Connector) -> Iterator[Finding]:
+    """Its output is not read for three seconds: it holds at most 32 MB more, and all records come."""
+    size = connector.succeeded.size
+    if size < 4 * PIPE:
+        raise Skipped(f"what it writes ({size} bytes) fits into a pipe: a config that reads more is needed.")
+    run = connector.read(connector.streams, act=Act("pause", size // 4, _PAUSE), what="a slow reader")
+    if run.code != 0:
+        yield Finding(f"With a slow reader the read {run.ending}. {run.said(200)}", run)
+        return
+    if run.acted is not None and not connector.room.container:
+        held = [sample.resident for sample in run.samples if run.acted <= sample.time <= run.acted + _PAUSE]
+        if held and max(held) - held[0] > _AHEAD:
+            grown = (max(held) - held[0]) / 1e6
+            yield Finding(f"While nobody reads its output it goes on reading: {grown:.0f} MB in {_PAUSE:.0f} s.", run)
+    found = rows_of(run, connector.streams)
+    for name, rows in connector.rows.items():
+        if rows.keys() - found[name].keys():
+            yield Finding(f"{name}: records are lost with a slow reader.", run, stream=name)
+
+
+@check("X7", "Its memory does not grow with what it reads")
+def bounded_memory(connector: Connector) -> Iterator[Finding]:
+    """The most it holds in a read of more than 8 MB: that of `discover`, 48 MB and a quarter of the output."""
+    run = connector.succeeded
+    if connector.room.container:
+        raise Skipped("the memory of a container is not seen from outside.")
+    if run.size < _LARGE:
+        raise Skipped(f"it writes {run.size / 1e6:.1f} MB: a config that reads more than 8 MB is needed.")
+    before = max(connector.discover_run.peak, connector.check_run.peak)
+    grown = run.peak - before
+    if grown > _GROWTH + run.size * _SHARE:
+        yield Finding(f"It holds {grown / 1e6:.0f} MB more than `discover` to write {run.size / 1e6:.0f} MB.", run)
+
+
+@check("X14", "Two reads give the same, whatever hash seed, time zone and locale")
+def deterministic(connector: Connector) -> Iterator[Finding]:
+    """But for `emitted_at`; of a source that is in use a warning."""
+    connector.needs_success()
+    run = connector.again
+    names = list(_differences(connector, connector.first, run))
+    if not names:
+        return
+    third = connector.read(connector.streams, what="the same again")
+    if run.code != 0 or not list(_differences(connector, connector.first, third)):
+        what = "another hash seed, time zone or locale"
+        for name in names or ["the read"]:
+            yield Finding(f"{name}: with {what} a read {run.ending} and gives something else.", run, stream=name)
+        return
+    for name in names:
+        message = f"{name}: two reads give different records or states."
+        yield Finding(message, run, stream=name, severity=Severity.WARNING)
+
+
+def _differences(connector: Connector, one: Recording, two: Recording) -> Iterator[str]:
+    ignored = connector.settings.ignored_fields
+    first, second = rows_of(one, connector.streams, ignored), rows_of(two, connector.streams, ignored)
+    states, others = final(one), final(two)
+    for name in connector.streams:
+        if first[name].contents() != second[name].contents() or states.get(name) != others.get(name):
+            yield name
+
+
+@check("X17", "A record or a state comes before the platform takes it for dead")
+def heartbeat(connector: Connector) -> Iterator[Finding]:
+    """`maxSecondsBetweenMessages` of metadata.yaml, else three hours."""
+    run = connector.first
+    data = (connector.settings.metadata or {}).get("data") or {}
+    limit = float(data.get("maxSecondsBetweenMessages") or HEARTBEAT)
+    last, gap, at = 0.0, 0.0, 0
+    for line, message in run.messages():
+        if message["type"] in ("RECORD", "STATE"):
+            if line.time - last > gap:
+                gap, at = line.time - last, line.number
+            last = line.time
+    if run.seconds - last > gap:
+        gap, at = run.seconds - last, len(run.ends)
+    if gap > limit:
+        yield Finding(f"No record and no state came for {gap:.0f} s, more than {limit:.0f} s.", run, at or None, last)
+
+
+@check("X18", "States come neither after every record nor too rarely", Severity.WARNING)
+def rate_of_states(connector: Connector) -> Iterator[Finding]:
+    """At most one for two records where there are many, and one in 15 minutes."""
+    run = connector.first
+    records = states = 0
+    last, rare = 0.0, 0.0
+    for line, message in run.messages():
+        records += message["type"] == "RECORD"
+        if message["type"] == "STATE":
+            states += 1
+            rare, last = max(rare, line.time - last), line.time
+    if records >= 500 and states * 2 > records:
+        yield Finding(f"{states} states came with {records} records: each is stored by whoever reads them.", run)
+    if max(rare, run.seconds - last) > _RARELY:
+        yield Finding(f"No state came for {max(rare, run.seconds - last) / 60:.0f} minutes.", run)

@@ -1,0 +1,46 @@
+"""Resumed reads, compared with the read from the beginning: what was read before, and what comes after, must
+together have everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from headwater.acceptance.recording import Recording
+from headwater.acceptance.results import Finding
+from headwater.acceptance.rows import Print, first_lines, rows_of, show
+
+if TYPE_CHECKING:
+    from headwater.acceptance.connector import Connector
+
+
+def uncovered(
+    connector: Connector, run: Recording, had: Mapping[str, Iterable[Print]], what: str, names: Iterable[str]
+) -> Iterator[Finding]:
+    """What of the first read neither was there before a resumed read nor came in it.
+
+    :param run: the resumed read.
+    :param had: what each stream had before.
+    :param what: where it was resumed, for people: "after ...".
+    """
+    if run.timed_out or run.code != 0:
+        error = next((str(error.get("message")) for _, error in run.traces("error")), run.said(200))
+        yield Finding(f"The read that goes on {what} {run.ending}: {error}", run)
+        return
+    found = rows_of(run, connector.streams, connector.settings.ignored_fields)
+    for name in names:
+        before = connector.rows[name]
+        earlier = set(had.get(name, ()))
+        keys = {key for key, _ in earlier} | found[name].keys()
+        gone = before.keys() - keys
+        what_is_gone = "records are lost"
+        lines = first_lines(before, gone)
+        if not gone and connector.stands_still and connector.streams[name].primary_key:
+            contents = {content for _, content in earlier} | set(found[name].contents())
+            gone = set(before.contents()) - contents
+            what_is_gone = "versions of records are lost"
+            lines = first_lines(before, gone, lambda one: one[1])
+        if gone:
+            example = show(connector.first, connector.streams, name, lines[0])
+            message = f"{name}: {len(gone)} {what_is_gone} when the read goes on {what}, such as {example}."
+            yield Finding(message, run, stream=name)
