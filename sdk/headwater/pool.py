@@ -32,6 +32,8 @@ _LOOK = 0.004
 """After so many seconds it is looked whether more threads would help."""
 _BUSY = 0.75
 """The share of them that the process worked, from which on they would not: it is not waiting for anybody."""
+_MORE = 3
+"""So many threads are added for each that there is."""
 _FAREWELL = 2.0
 """Seconds that threads have to end in when the read is stopped. One that looks up a host's name or connects
 can't be woken; it ends when that does, and doesn't keep the process from ending."""
@@ -139,7 +141,7 @@ class Pool:
         if not there:
             self._add(1)
         elif self._waits():
-            self._add(min(there, self._concurrency - there))
+            self._add(min(_MORE * there, self._concurrency - there))
         return self._channel.take(_LOOK)
 
     def _waits(self) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import rooms
 from .process import Api, Failed, run
-from .report import Measured, Runs, tables
+from .report import Many, Measured, Runs, tables
 from .rooms import Room
 from .works import Work
 
@@ -28,13 +28,16 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="50,000 records, two rounds")
     parser.add_argument("--rounds", type=int, help="how often each read is run (5)")
     parser.add_argument("--records", type=int, help="how many records the API has (200000)")
+    parser.add_argument("--partitions", type=int, help="how many partitions are compared (5000)")
+    parser.add_argument("--many", type=int, default=50_000, help="how many partitions Headwater reads alone (50000)")
     parser.add_argument("--only-ours", action="store_true", help="leave airbyte-cdk out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run's figures there")
     options = parser.parse_args()
     rounds = options.rounds or (2 if options.quick else 5)
     records = options.records or (50_000 if options.quick else 200_000)
+    partitions = options.partitions or (2_000 if options.quick else 5_000)
     try:
-        found = _measure(_rooms(options.only_ours), rounds, records)
+        found = _measure(_rooms(options.only_ours), rounds, records, partitions, options.many)
     except Failed as error:
         print(f"The benchmark failed: {error}", file=sys.stderr)
         return 1
@@ -54,19 +57,31 @@ def _rooms(only_ours: bool) -> list[Room]:
         return [rooms.ours()]
 
 
-def _measure(sdks: list[Room], rounds: int, records: int) -> Measured:
-    floor = rooms.floor()
-    todo = {
-        Work("full refresh", "items", records): [*sdks, floor],
-        Work("incremental", "changes", records): sdks,
-        Work("a field added in Python", "tagged", records): sdks,
+def _works(sdks: list[Room], records: int, partitions: int) -> dict[Work, list[Room]]:
+    """What is read, and by whom."""
+    floor = [rooms.floor()]
+    manifest = [rooms.manifest()] if len(sdks) > 1 else []
+    parts = (("parts", partitions),)
+    return {
+        Work("full refresh", "items", records, target=7.0, over_manifest=10.0, of_floor=0.6): sdks + manifest + floor,
+        Work("incremental", "changes", records, target=7.0, over_manifest=10.0): sdks + manifest,
+        Work("a field added in Python", "tagged", records, target=4.0): sdks,
         # fewer, as airbyte-cdk takes some 20 seconds for 50,000
         Work("coerced to the schema", "coerced", records // 4, target=20.0): sdks,
         Work("coerced, three texts to numbers", "quoted", records // 4, target=20.0): sdks,
         # airbyte-cdk gives all fields, whatever the catalog says
         Work("three fields of twelve", "items", records, fields=("id", "updated_at", "title")): sdks[:1],
-        Work("small answers", "changes", records // 50, per_page=2): [*sdks, floor],
-    }
+        Work("small answers", "changes", records // 50, per_page=2): sdks + floor,
+        Work(f"{partitions} partitions", "members", 2 * partitions, 2, over_manifest=3.0, settings=parts): (
+            sdks[:1] + manifest
+        ),
+        Work(f"{partitions} partitions, incremental", "member_changes", 2 * partitions, 2, over_manifest=10.0,
+             settings=parts): sdks[:1] + manifest,
+    }  # fmt: skip
+
+
+def _measure(sdks: list[Room], rounds: int, records: int, partitions: int, many: int) -> Measured:
+    todo = _works(sdks, records, partitions)
     found = Measured(versions=rooms.versions(*sdks))
     with Api() as url, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -78,12 +93,27 @@ def _measure(sdks: list[Room], rounds: int, records: int) -> Measured:
                 for room in who:
                     runs = found.reads.setdefault(work, {}).setdefault(room.name, Runs())
                     runs.runs.append(work.run(room, url, folder))
+            for answers in (1, 10):
+                _slices(found, sdks[0], answers, url, folder)
         for _ in range(2 * rounds):
             _start_up(found, sdks)
         for count in (records // 20, records, records * 5):
             work = Work(f"memory {count}", "changes", count)
             found.memory[count] = work.run(sdks[0], url, folder).peak
+        for count in sorted({partitions, many}):
+            for stream in ("members", "member_changes"):
+                work = Work(f"many {stream}", stream, 2 * count, 2, settings=(("parts", count),))
+                said, run = work.verify(sdks[0], url, folder), work.run(sdks[0], url, folder)
+                found.many.append(Many(stream == "member_changes", count, run, said["state_bytes"]))
     return found
+
+
+def _slices(found: Measured, room: Room, answers: int, url: str, folder: Path) -> None:
+    """Twenty slices of so many answers, each of which takes 100 ms, ten at a time."""
+    settings = (("parts", 20), ("delay", 100), ("num_workers", 10))
+    work = Work(f"slices {answers}", "parts", 20 * 50 * answers, 50, settings=settings)
+    read = float(work.verify(room, url, folder)["seconds"])
+    found.slices.setdefault(answers, []).append((read, work.run(room, url, folder).wall))
 
 
 def _verify(work: Work, who: list[Room], url: str, folder: Path) -> None:

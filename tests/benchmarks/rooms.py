@@ -57,6 +57,11 @@ def theirs() -> Room:
     return Room("airbyte-cdk", str(python), _CONNECTORS / "theirs.py")
 
 
+def manifest() -> Room:
+    """A declarative manifest, in the environment that :func:`theirs` has made."""
+    return Room("cdk manifest", str(_FOLDER / "bin" / "python"), _CONNECTORS / "manifest.py")
+
+
 def versions(*rooms: Room) -> dict[str, str]:
     """What is installed where."""
     found = {"python": sys.version.split()[0]}

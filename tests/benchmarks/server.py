@@ -3,7 +3,8 @@
 ``GET /TOTAL/items?page=1&per_page=1000&since=...`` gives a page of TOTAL records by ascending ``updated_at``,
 and ``Link: <...>; rel="next"`` while there are more;
 ``/TOTAL/quoted`` gives the same with some numbers as texts; ``/TOTAL/parts/NUMBER/PLACE`` those of one of NUMBER
-equal parts. ``delay=100`` in a query answers after so many milliseconds. ``python -m tests.benchmarks.server``
+equal parts, and ``/TOTAL/groups/NUMBER`` the places.
+``delay=100`` in a query answers after so many milliseconds. ``python -m tests.benchmarks.server``
 prints its URL and serves until its standard input ends.
 """
 
@@ -50,18 +51,23 @@ def answer(target: str, host: str) -> bytes:
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     total, _, what = parts.path.strip("/").partition("/")
     what, _, part = what.partition("/")
-    if what not in ("items", "quoted", "parts") or not total.isdigit():
+    if what not in ("items", "quoted", "parts", "groups") or not total.isdigit():
         return _head("404 Not Found", 2) + b"{}"
     first, end = 0, int(total)
     if what == "parts":
         count, place = map(int, part.split("/"))
         first, end = end // count * place, end // count * (place + 1)
+    elif what == "groups":
+        end = int(part)
     number = max(1, int(query.get("page", "1")))
     size = min(A_MINUTE, max(1, int(query.get("per_page", "100"))))
     since = query.get("since", "")
     first = max(first, first_since(since) if since else 0) + (number - 1) * size
     count = max(0, min(size, end - first))
-    body = page(first, count, quoted=what == "quoted")
+    if what == "groups":
+        body = b"[%s]" % b",".join(b'{"id":%d}' % place for place in range(first, first + count))
+    else:
+        body = page(first, count, quoted=what == "quoted")
     link = ""
     if first + count < end:
         kept = "".join(f"&{name}={query[name]}" for name in ("since", "delay") if name in query)

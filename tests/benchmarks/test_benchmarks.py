@@ -14,6 +14,8 @@ from .process import Api, Failed
 from .verify import count
 from .works import Work
 
+_STATUS = {"type": "STREAM_STATUS", "emitted_at": 0}
+
 
 def parsed(first: int, size: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(records.page(first, size))
@@ -23,7 +25,7 @@ def parsed(first: int, size: int) -> list[dict[str, Any]]:
 def lines(ids: Iterator[int] | list[int], status: str = "COMPLETE") -> list[bytes]:
     made: list[dict[str, Any]] = [{"type": "RECORD", "record": {"data": {"id": number}}} for number in ids]
     made.append({"type": "STATE", "state": {"stream": {"stream_state": {"updated_at": "x"}}}})
-    made.append({"type": "TRACE", "trace": {"type": "STREAM_STATUS", "stream_status": {"status": status}}})
+    made.append({"type": "TRACE", "trace": {**_STATUS, "stream_status": {"status": status}}})
     return [json.dumps(message).encode() + b"\n" for message in made]
 
 
@@ -64,6 +66,8 @@ class TestRead:
     WORKS = (
         Work("all", "items", 2500), Work("changes", "changes", 2500), Work("tagged", "tagged", 1500),
         Work("coerced", "coerced", 1500), Work("quoted", "quoted", 1500),
+        Work("members", "members", 60, 2, settings=(("parts", 30),)),
+        Work("member changes", "member_changes", 60, 2, settings=(("parts", 30),)),
     )  # fmt: skip
 
     @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.title)

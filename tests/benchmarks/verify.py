@@ -16,10 +16,11 @@ import msgspec
 def count(lines: Any) -> dict[str, Any]:
     """How many records and states there are, what the last state says, and a checksum of all records that
     depends neither on their order nor on how their JSON is written. A field that is null is the same as one
-    that is missing, as airbyte-cdk leaves such fields out."""
+    that is missing, as airbyte-cdk leaves such fields out. ``seconds`` lie between the first and the last status."""
     ids: set[int] = set()
     records = states = state_bytes = checksum = 0
-    cursor, statuses = None, []
+    cursor = None
+    statuses: list[tuple[str, float]] = []
     encode = msgspec.json.Encoder(order="deterministic").encode
     for line in lines:
         message = msgspec.json.decode(line)
@@ -34,7 +35,8 @@ def count(lines: Any) -> dict[str, Any]:
             state_bytes += len(line)
             cursor = message["state"]["stream"]["stream_state"].get("updated_at")
         elif message["type"] == "TRACE" and message["trace"]["type"] == "STREAM_STATUS":
-            statuses.append(message["trace"]["stream_status"]["status"])
+            trace = message["trace"]
+            statuses.append((trace["stream_status"]["status"], trace["emitted_at"] / 1000))
     return {
         "records": records,
         "distinct": len(ids),
@@ -42,7 +44,8 @@ def count(lines: Any) -> dict[str, Any]:
         "states": states,
         "state_bytes": state_bytes,
         "cursor": cursor,
-        "status": statuses[-1] if statuses else None,
+        "status": statuses[-1][0] if statuses else None,
+        "seconds": round(statuses[-1][1] - statuses[0][1], 3) if statuses else None,
     }
 
 

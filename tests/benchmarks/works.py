@@ -22,7 +22,9 @@ class Work:
     :ivar per_page: how many an answer holds.
     :ivar fields: the fields that the sync wants; none named: all.
     :ivar settings: of the config, besides.
-    :ivar target: how many times the CDK's records per CPU second are aimed at.
+    :ivar target: how many times the records per CPU second of the CDK's classes are aimed at; 0: no target.
+    :ivar over_manifest: how many times those of its manifest.
+    :ivar of_floor: which share of the hand-written loop's.
     """
 
     title: str
@@ -30,13 +32,15 @@ class Work:
     records: int
     per_page: int = 1000
     fields: tuple[str, ...] = ()
-    target: float = 4.0
+    target: float = 0.0
+    over_manifest: float = 0.0
+    of_floor: float = 0.0
     settings: tuple[tuple[str, int], ...] = ()
 
     @property
     def incremental(self) -> bool:
         """Whether states are due on the way."""
-        return self.stream in ("changes", "part_changes")
+        return self.stream in ("changes", "part_changes", "member_changes")
 
     @property
     def pages(self) -> int:
@@ -88,8 +92,10 @@ class Work:
         least = 0
         if room.name != "floor":  # which knows nothing but records
             due["status"] = "COMPLETE"
-            least = self.records // made.A_MINUTE if self.incremental else 1
-            if self.incremental:
+            least = 1  # the CDK's manifests give one every ten minutes
+            if self.stream == "changes" and room.name != "cdk manifest":
+                least = self.records // made.A_MINUTE
+            if self.stream == "changes":
                 due["cursor"] = made.updated_at(self.records - 1)
         wrong = {name: found[name] for name, value in due.items() if found[name] != value}
         if wrong or found["states"] < least:

@@ -206,6 +206,8 @@ class HttpSource(Source):
 
     def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
         """As :meth:`Source.read`; a parent of several streams is asked for once."""
+        from headwater.http import connections  # noqa: F401 - requests, which takes its time, before the first slice
+
         self._reading = catalog
         try:
             yield from super().read(catalog, state)

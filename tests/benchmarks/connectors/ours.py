@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from headwater import Config, Cursor, HttpSource, HttpStream, LinkHeader, Record, Request, SchemaFile, Slice
+from headwater import Config, Cursor, HttpSource, HttpStream, LinkHeader, Record, Request, SchemaFile, SinglePage, Slice
 
 if TYPE_CHECKING:
     from requests import Response
@@ -18,7 +18,7 @@ class BenchConfig(Config):
     per_page: int = 1000
     parts: int = 20
     delay: int = 0
-    num_workers: int = 1
+    num_workers: int = 6
 
 
 class Items(HttpStream):
@@ -86,6 +86,36 @@ class PartChanges(Parts):
     cursor = Cursor("updated_at", order="ascending")
 
 
+class Groups(Items):
+    """The parts' places."""
+
+    name = "groups"
+    path = "groups/{parts}"
+    params = {"per_page": 1000}
+
+    def request(self, slice: Slice) -> Request:
+        return HttpStream.request(self, slice)
+
+
+class Members(Items):
+    """Every record, in as many parts as another stream has records; two records each."""
+
+    name = "members"
+    path = "parts/{parts}/{part}"
+    paginator = SinglePage()
+
+    def partitions(self) -> Iterator[Mapping[str, Any]]:
+        parts = {"parts": self.source.config.parts}
+        return ({**parts, "part": group["id"]} for group in Groups(self.source).read(Slice(parts)))
+
+
+class MemberChanges(Members):
+    """The records that changed, with a state for each part."""
+
+    name = "member_changes"
+    cursor = Cursor("updated_at", order="ascending")
+
+
 class BenchSource(HttpSource):
     """Reads the benchmark's API."""
 
@@ -97,8 +127,12 @@ class BenchSource(HttpSource):
         return self.config.url
 
     def streams(self) -> list[HttpStream]:
-        return [Items(self), Changes(self), Tagged(self), Coerced(self), Quoted(self), Parts(self), PartChanges(self)]
+        return [kind(self) for kind in _KINDS]
 
+
+_KINDS: tuple[type[HttpStream], ...] = (
+    Items, Changes, Tagged, Coerced, Quoted, Parts, PartChanges, Groups, Members, MemberChanges,
+)  # fmt: skip
 
 if __name__ == "__main__":
     BenchSource.main()
