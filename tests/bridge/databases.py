@@ -88,7 +88,7 @@ class Database:
     def types(self, table: str, schema: str = "") -> dict[str, str]:
         """The declared types of a table's columns."""
         if self.kind == "sqlite":
-            return {row[1]: row[2] for row in self.query(f'PRAGMA table_info("{table}")')}
+            return {row[1]: row[2] for row in self.query(f"PRAGMA table_info({_name(table)})")}
         where = f"table_schema = {_text(schema or self._schema)} AND table_name = {_text(table)}"
         sql = f"SELECT column_name, data_type FROM information_schema.columns WHERE {where} ORDER BY ordinal_position"
         return dict(self.query(sql))

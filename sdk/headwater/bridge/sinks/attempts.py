@@ -131,14 +131,21 @@ class Attempt:
 
 
 def culprits(places: Sequence[int], refusal: Callable[[Sequence[int]], str | None]) -> dict[int, str]:
-    """Which records are refused by themselves, and why.
+    """Which records are refused, by themselves or beside those before them, and why.
 
     :param refusal: tries some; why they are refused, or None.
     """
-    reason = refusal(places)
-    if reason is None:
-        return {}
-    if len(places) == 1:
-        return {places[0]: reason}
-    middle = len(places) // 2
-    return {**culprits(places[:middle], refusal), **culprits(places[middle:], refusal)}
+    taken: list[int] = []
+    found: dict[int, str] = {}
+    left = [places]
+    while left:
+        some = left.pop()
+        reason = refusal([*taken, *some])
+        if reason is None:
+            taken.extend(some)
+        elif len(some) == 1:
+            found[some[0]] = reason
+        else:
+            middle = len(some) // 2
+            left += [some[middle:], some[:middle]]
+    return found

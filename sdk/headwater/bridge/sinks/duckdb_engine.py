@@ -65,7 +65,7 @@ class DuckdbEngine(Engine):
 
     title = "DuckDB"
     file = True
-    names = NameRules(columns=frozenset(["rowid"]))
+    names = NameRules(prefixes=("pg_", "sqlite_", "duckdb_"), columns=frozenset(["rowid"]))
 
     def __init__(self, path: str, lock_seconds: float) -> None:
         self.where = path
@@ -181,19 +181,21 @@ class DuckdbEngine(Engine):
 
     def columns(self, table: TableName) -> dict[str, Kind]:
         """The columns; one of a type that is none of ours counts as text."""
-        found = self._columns_of(table, "column_name, data_type")
-        return {str(name): _kind(str(declared)) for name, declared in found}
+        return {str(name): _kind(str(declared)) for name, declared, *_ in self._described(table)}
 
     def required(self, table: TableName) -> set[str]:
         """The columns that somebody made NOT NULL."""
-        found = self._columns_of(table, "column_name, is_nullable")
-        return {str(name) for name, nullable in found if not nullable} - set(OWN) - set(LINK)
+        found = {str(name) for name, _, nullable, *_ in self._described(table) if nullable == "NO"}
+        return found - set(OWN) - set(LINK)
 
-    def _columns_of(self, table: TableName, what: str) -> list[tuple[Any, ...]]:
-        return self.rows(
-            f"SELECT {what} FROM duckdb_columns() WHERE {_NAMED} ORDER BY column_index",  # noqa: S608
-            _name(table),
-        )
+    def _described(self, table: TableName) -> list[tuple[Any, ...]]:
+        """The catalog's own tables would tell it, too, in a time that grows with all columns of all tables."""
+        import duckdb
+
+        try:
+            return self.rows(f"DESCRIBE {quoted(self._catalog)}.{quoted(table.schema or 'main')}.{quoted(table.name)}")
+        except duckdb.CatalogException:  # there is no such table; the transaction goes on
+            return []
 
     def exists(self, table: TableName) -> bool:
         """Whether there is a table or view of that name in any case."""

@@ -69,6 +69,7 @@ class PostgresEngine(Engine):
         self._begin = _begin(lock_seconds, url.schema)
         self._lock_seconds = lock_seconds
         self._connection: psycopg.Connection[Any] | None = None
+        self._schema = ""
         self._declared: dict[TableName, dict[str, str]] = {}
 
     # The connection
@@ -84,8 +85,10 @@ class PostgresEngine(Engine):
         with self.transaction():
             if self.url.schema:
                 self.make_schema(self.url.schema)
-            if self.rows("SELECT current_schema()")[0][0] is None:
+            ((schema,),) = self.rows("SELECT current_schema()")
+            if schema is None:
                 raise psycopg.errors.InvalidSchemaName("no schema has been selected to create in")
+            self._schema = str(schema)
 
     def close(self) -> None:
         """Disconnect."""
@@ -174,6 +177,10 @@ class PostgresEngine(Engine):
         """Create the schema if it is missing; only that asks for a right to."""
         if schema and not self.rows("SELECT 1 FROM pg_namespace WHERE nspname = ?", (schema,)):
             super().make_schema(schema)
+
+    def place(self, namespace: str, name: str) -> tuple[str, str]:
+        """A namespace is a schema; the one that tables go to anyway is not named."""
+        return "" if namespace == self._schema else namespace, name
 
     def columns(self, table: TableName) -> dict[str, Kind]:
         """The columns; one of a type that is none of ours counts as text."""
