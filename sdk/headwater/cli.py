@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from headwater.cli_acceptance import add_acceptance
+from headwater.cli_image import add_image
 from headwater.cli_schema import add_schema
 from headwater.errors import ConfigError, FlowError, HeadwaterError
 
@@ -86,7 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     state.add_argument("--state-file", metavar="FILE", help="the file in which the states are kept")
     state.set_defaults(command=_state)
 
-    for command in (run, listing, state, *add_schema(commands, _positive), add_acceptance(commands, _positive)):
+    more = (*add_schema(commands, _positive), add_acceptance(commands, _positive), *add_image(commands))
+    for command in (run, listing, state, *more):
         command.add_argument("--debug", action="store_true", help="more to the log, and tracebacks")
     return parser
 

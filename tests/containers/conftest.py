@@ -1,7 +1,8 @@
-"""The engine, its base image, and images made of it for one run of the tests."""
+"""The engine, its base image, and images made of it."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Iterator
@@ -35,26 +36,23 @@ def client(base: str) -> Iterator[DockerClient]:
 
 
 @pytest.fixture(scope="session")
-def build(client: DockerClient, base: str) -> Iterator[Build]:
-    """Makes an image from the lines of a Dockerfile after FROM and from files; removed at the end."""
-    made: list[str] = []
+def build(client: DockerClient, base: str) -> Build:
+    """Makes an image from the lines of a Dockerfile after FROM and from files. It is kept for the next run."""
 
     def build(lines: str, files: dict[str, str]) -> str:
+        content = {"Dockerfile": f"FROM {base}\n{lines}", **files}
         context = io.BytesIO()
         with tarfile.open(fileobj=context, mode="w") as tar:
-            for name, content in {"Dockerfile": f"FROM {base}\n{lines}", **files}.items():
+            for name, text in content.items():
                 info = tarfile.TarInfo(name)
-                info.size, info.mode = len(content.encode()), 0o755
-                tar.addfile(info, io.BytesIO(content.encode()))
+                info.size, info.mode = len(text.encode()), 0o755
+                tar.addfile(info, io.BytesIO(text.encode()))
         context.seek(0)
-        image, _ = client.images.build(fileobj=context, custom_context=True, rm=True, network_mode="none")
-        assert image.id is not None
-        made.append(image.id)
-        return image.id
+        tag = f"headwater-tests/built:{hashlib.sha256(repr(content).encode()).hexdigest()[:12]}"
+        client.images.build(fileobj=context, custom_context=True, rm=True, network_mode="none", tag=tag)
+        return tag
 
-    yield build
-    for image in made:
-        client.images.remove(image, force=True)
+    return build
 
 
 @pytest.fixture
