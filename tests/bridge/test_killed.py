@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import sqlite3
@@ -16,6 +17,7 @@ import pytest
 from tests.bridge.killed import NAMES, ROWS
 
 SCRIPT = Path(__file__).with_name("killed.py")
+TRIALS = Path(__file__).with_name("kill_trials.py")
 
 
 def run(path: Path, mode: str, seed: int, seconds: float | None) -> int:
@@ -39,7 +41,7 @@ def ids(path: Path, name: str) -> list[int]:
         return [row[0] for row in connection.execute(f"SELECT id FROM {name} ORDER BY id")]
 
 
-@pytest.mark.parametrize(("mode", "trials"), [("append", 5), ("append_dedup", 2)])
+@pytest.mark.parametrize(("mode", "trials"), [("append", 3), ("append_dedup", 1)])
 def test_killed_again_and_again(tmp_path: Path, mode: str, trials: int) -> None:
     moments = random.Random(20240501)
     killed = 0
@@ -51,3 +53,12 @@ def test_killed_again_and_again(tmp_path: Path, mode: str, trials: int) -> None:
         for name in NAMES:
             assert ids(path, name) == list(range(ROWS)), f"trial {trial}, stream {name}"
     assert killed >= trials, "hardly anything was killed: the test proves nothing"
+
+
+def test_a_hundred_trials_at_chosen_moments(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(TRIALS), str(tmp_path), "0", "100"], capture_output=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    killed = json.loads(done.stdout)
+    assert set(killed) == {"statement", "steps", "message"} and sum(killed.values()) > 100
