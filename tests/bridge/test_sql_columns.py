@@ -84,7 +84,7 @@ def test_a_widened_kind_holds_what_both_held(first: Kind, second: Kind, value: A
 def test_kind_of_value() -> None:
     values = [True, 5, 2**70, 1.5, Decimal("0.10"), "x", [], {}, None]
     assert [kind_of_value(value) for value in values] == [
-        Kind.BOOLEAN, Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.DECIMAL, Kind.STRING, Kind.JSON, Kind.JSON,
+        Kind.BOOLEAN, Kind.INTEGER, Kind.BIG_INTEGER, Kind.NUMBER, Kind.NUMBER, Kind.STRING, Kind.JSON, Kind.JSON,
         Kind.ANY,
     ]  # fmt: skip
 

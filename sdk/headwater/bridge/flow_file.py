@@ -28,15 +28,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from headwater.bridge.flow import Flow, StreamOptions, listed
-from headwater.bridge.sinks.options import Misfits, Nested, Refused, SqlOptions
+from headwater.bridge.sinks.options import CHOICES, SqlOptions
 from headwater.errors import FlowError
 from headwater.protocol.catalog import DestinationSyncMode, SyncMode
 
 tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 _STREAM = ("columns", "sync_mode", "mode", "primary_key", "cursor_field")
-_SQL = ("misfits", "refused", "nested")
-_FLOW = ("from", "to", "name", "streams", "sync_mode", "mode", "state", *_SQL)
+_FLOW = ("from", "to", "name", "streams", "sync_mode", "mode", "state", *CHOICES)
 _METHODS = ("sqlite", "jsonl", "memory")
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
@@ -114,9 +113,9 @@ def _flow(
 
 
 def _sql(flow: Mapping[str, Any], where: str) -> SqlOptions:
-    for name, allowed in zip(_SQL, (Misfits, Refused, Nested), strict=True):
-        _choice(flow, name, get_args(allowed), where)
-    return SqlOptions(**{name: flow[name] for name in _SQL if name in flow})
+    for name, allowed in CHOICES.items():
+        _choice(flow, name, allowed, where)
+    return SqlOptions(**{name: flow[name] for name in CHOICES if name in flow})
 
 
 def _streams(value: Any, where: str) -> dict[str, StreamOptions] | None:

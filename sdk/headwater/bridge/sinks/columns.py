@@ -120,12 +120,15 @@ def _text(node: Node, schema: Mapping[str, Any]) -> Kind:
 
 
 def kind_of_value(value: Any) -> Kind:
-    """The kind for a field that the schema does not have, of its first value."""
+    """The kind for a field that the schema does not have, of its first value.
+
+    Only a schema can ask for decimals: APIs write floats with all their digits.
+    """
     if isinstance(value, (dict, list)):
         return Kind.JSON
     if type(value) is int:
         return Kind.INTEGER if value in INT64 else Kind.BIG_INTEGER
-    kinds = {bool: Kind.BOOLEAN, float: Kind.NUMBER, Decimal: Kind.DECIMAL, str: Kind.STRING}
+    kinds = {bool: Kind.BOOLEAN, float: Kind.NUMBER, Decimal: Kind.NUMBER, str: Kind.STRING}
     return kinds.get(type(value), Kind.ANY)
 
 

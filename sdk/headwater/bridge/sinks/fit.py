@@ -190,12 +190,7 @@ def _number(literal: str) -> float | Decimal | str:
     number = float(literal)
     if not math.isfinite(number):
         return literal
-    return number if repr(number) == literal else _exact(number, literal)
-
-
-def _exact(number: float, literal: str) -> float | Decimal:
-    exact = Decimal(literal)
-    return number if Decimal(repr(number)) == exact else exact
+    return number if repr(number) == literal else Decimal(literal)
 
 
 def _whole(literal: str) -> int | str:

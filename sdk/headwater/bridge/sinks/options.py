@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, get_args
 
 Misfits = Literal["text", "null"]
 Refused = Literal["fail", "table"]
 Nested = Literal["json", "flat", "tables"]
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "misfits": get_args(Misfits),
+    "refused": get_args(Refused),
+    "nested": get_args(Nested),
+}
+"""Each option's values, by its name."""
 
 
 @dataclass(frozen=True)

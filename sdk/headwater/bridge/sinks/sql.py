@@ -139,6 +139,9 @@ class SqlSink:
 
     def write(self, batch: Batch, covered: Sequence[State]) -> None:
         """Insert or upsert the batch, and store the states, in one transaction."""
+        if not len(batch):
+            self.states.store(covered)
+            return
         stream = self._streams[batch.stream.descriptor]
         attempt = Attempt(batch, stream.targets, secrets.token_hex(8), self.options, stream.splitter)
         with self._explained():

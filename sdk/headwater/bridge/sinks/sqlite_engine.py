@@ -126,7 +126,12 @@ class SqliteEngine(Engine):
         return "TEXT NOT NULL" if kind is Kind.JSON else f"{self.declared(kind)} NOT NULL"
 
     def widened(self, present: Kind, wanted: Kind) -> Kind:
-        """A column of JSON or without a type holds everything; every other becomes one without a type."""
+        """A column of JSON or without a type holds everything; every other becomes one without a type.
+
+        Decimals go into columns of numbers and texts that are there already: earlier versions knew none.
+        """
+        if wanted is Kind.DECIMAL and present in (Kind.INTEGER, Kind.NUMBER, Kind.STRING):
+            return present
         return present if present == wanted or present is Kind.JSON else Kind.ANY
 
     def fits(self, kind: Kind, value: Any) -> bool:

@@ -22,6 +22,7 @@ from vdk.plugin.data_sources.factory import (  # type: ignore[import-untyped]
 )
 
 from headwater import registry
+from headwater.bridge.sinks.options import SqlOptions
 from headwater.bridge.vdk.data_source import ConnectorDataSource
 from headwater.bridge.vdk.definitions import (
     DataFlowMappingDefinition,
@@ -121,8 +122,14 @@ class DataFlowInput:
 
     def _start(self, flow: DataFlowMappingDefinition, callback: ErrorCallback | None) -> None:
         source, to = flow.from_source, flow.to_destination
-        destination = Destination(to.id, to.method, to.target, map_function=flow.map_function)
-        selection = Selection(stream_definitions(flow), getattr(flow, "sync_mode", None), getattr(flow, "mode", None))
+        options = getattr(flow, "options", SqlOptions())
+        destination = Destination(to.id, to.method, to.target, map_function=flow.map_function, options=options)
+        selection = Selection(
+            stream_definitions(flow),
+            getattr(flow, "sync_mode", None),
+            getattr(flow, "mode", None),
+            getattr(flow, "states", None),
+        )
         registered = {item.name: item.instance_class for item in SingletonDataSourceFactory().list()}
         cls = registered.get(source.name)
         if cls is None or issubclass(cls, ConnectorDataSource):

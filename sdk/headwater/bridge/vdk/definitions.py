@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from headwater.bridge.sinks.options import CHOICES, SqlOptions
 from headwater.bridge.vdk.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MODES = ("append", "append_dedup", "overwrite")
 SYNC_MODES = ("incremental", "full_refresh")
+STATES = ("destination", "properties")
 
 MapFunction = Callable[["DataSourcePayload"], "DataSourcePayload | None"]
 
@@ -101,6 +103,11 @@ class DataFlowMappingDefinition:
     :ivar sync_mode: for every stream that does not say otherwise; incremental where a stream can.
     :ivar mode: likewise; where nobody says anything, ``append_dedup`` for a stream with a primary key in a
         destination that can do it, else ``append``.
+    :ivar states: where they are kept: ``destination`` (in one that can, which is the default) or ``properties``.
+        In a destination that keeps states they are kept in any case; the job's properties then get a copy.
+    :ivar misfits: of Headwater's own SQL destinations: see :class:`~headwater.bridge.sinks.options.SqlOptions`.
+    :ivar refused: likewise.
+    :ivar nested: likewise.
     :raises DefinitionError: when a mode or the shape of ``streams`` is wrong.
     """
 
@@ -110,12 +117,25 @@ class DataFlowMappingDefinition:
     streams: StreamsOfFlow | None = None
     sync_mode: str | None = None
     mode: str | None = None
+    states: str | None = None
+    misfits: str | None = None
+    refused: str | None = None
+    nested: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("sync_mode", self.sync_mode, SYNC_MODES)
         _one_of("mode", self.mode, MODES)
+        _one_of("states", self.states, STATES)
+        for name, allowed in CHOICES.items():
+            _one_of(name, getattr(self, name), allowed)
         if self.streams is not None:
             self.streams = _streams(self.streams)
+
+    @property
+    def options(self) -> SqlOptions:
+        """What the flow chooses of an SQL destination of Headwater's."""
+        chosen: dict[str, Any] = {name: value for name in CHOICES if (value := getattr(self, name)) is not None}
+        return SqlOptions(**chosen)
 
 
 @dataclass

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from headwater.bridge.sink import Sink
+from headwater.bridge.sinks.options import SqlOptions
+from headwater.bridge.vdk.errors import DefinitionError
 from headwater.bridge.vdk.job import Job
 from headwater.bridge.vdk.mapping import Map
 from headwater.bridge.vdk.own import OwnIngester
@@ -25,6 +27,7 @@ class Destination:
     :ivar target: for the method, or None for the default.
     :ivar table: of every record, whatever a payload says.
     :ivar collection_id: for the method; the job's where it is None.
+    :ivar options: for one of Headwater's own SQL destinations.
     """
 
     id: str
@@ -33,6 +36,7 @@ class Destination:
     table: str | None = None
     collection_id: str | None = None
     map_function: Map | None = None
+    options: SqlOptions = SqlOptions()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,18 @@ class Destinations:
         target = job.target(destination.target)
         ingester = job.ingester(method)
         if isinstance(ingester, OwnIngester):
-            own = ingester.kind
-            path = own.target(target)
-            # Two jobs may name a source alike and share a file: the flow's name holds the job's.
-            return Resolved(lambda flow: own.sink(path, f"{job.name}/{flow}"), True, own.keeps_states, OWN_BATCH_BYTES)
+            own, options = ingester.kind, destination.options
+
+            def sink(flow: str) -> Sink:
+                # Two jobs may name a source alike and share a file: the flow's name holds the job's.
+                return own.sink(target, f"{job.name}/{flow}", options)
+
+            return Resolved(sink, True, sink("").states is not None, OWN_BATCH_BYTES)
+        if destination.options != SqlOptions():
+            raise DefinitionError(
+                f"The options {', '.join(destination.options.chosen())} are for Headwater's own SQL destinations; "
+                f"the method {method!r} has none of them."
+            )
         size = job.setting("INGESTER_PAYLOAD_SIZE_BYTES_THRESHOLD") or DEFAULT_BATCH_BYTES
         return Resolved(
             lambda _: IngestionSink(job, method, target, destination.collection_id), False, False, int(size)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vdk.plugin.data_sources.data_source import IDataSource  # type: ignore[import-untyped]
 
 from headwater.bridge.sink import Sink
+from headwater.bridge.states.mirrored import MirroredSink
 from headwater.bridge.sync import sync
 from headwater.bridge.vdk.definitions import StreamDefinition
 from headwater.bridge.vdk.destinations import Destination, Destinations, Resolved
@@ -43,11 +44,13 @@ class Selection:
     :ivar streams: by name; all where it is None.
     :ivar sync_mode: for every stream that does not say otherwise.
     :ivar mode: likewise.
+    :ivar states: where the flow wants its states: ``destination``, ``properties`` or None.
     """
 
     streams: Streams = None
     sync_mode: str | None = None
     mode: str | None = None
+    states: str | None = None
 
     def of(self, name: str) -> StreamDefinition:
         """What holds for one stream."""
@@ -93,8 +96,9 @@ class Flows:
         connector.from_config(config)
         resolved = self.destinations.resolved(destination)
         store = None
-        if not resolved.keeps_states:
+        if not resolved.keeps_states or selection.states == "properties":
             store = PropertiesStates(self.states, self.states.claim(id_, destination.id))
+        _can_keep(resolved, destination, selection)
 
         def attempt(names: Collection[str] | None) -> Errors:
             try:
@@ -104,6 +108,8 @@ class Flows:
                 if destination.map_function is not None:
                     source = MappedSource(source, destination.map_function)
                     sink = RoutedSink([sink], _elsewhere(resolved, id_))
+                if store is not None and resolved.keeps_states:
+                    sink = MirroredSink(sink, store)
                 sync(
                     self.runs.stoppable(source),
                     catalog,
@@ -145,6 +151,13 @@ class Flows:
             raise DefinitionError(
                 f"The source {id_!r} has several destinations, and one keeps the states itself: give each "
                 "destination a flow of its own."
+            )
+        for one, destination in zip(resolved, destinations, strict=True):
+            _can_keep(one, destination, selection)
+        if inside and selection.states == "properties":
+            raise DefinitionError(
+                f"The source {id_!r} is a VDK data source; its states are kept by {destinations[0].method!r} itself. "
+                'Leave `states` out, or say "destination".'
             )
         key = key or self.states.claim(id_, destinations[0].id)
         fresh = selection.sync_mode == "full_refresh"
@@ -288,6 +301,14 @@ def _kept_inside(destination: Resolved, source: str) -> Callable[[str], Mapping[
         return found[0].stream_state if found else None
 
     return read
+
+
+def _can_keep(resolved: Resolved, destination: Destination, selection: Selection) -> None:
+    if selection.states == "destination" and not resolved.keeps_states:
+        raise DefinitionError(
+            f"The destination {destination.id!r} can't keep states; Headwater's own SQL destinations can. "
+            'Leave `states` out, or say "properties".'
+        )
 
 
 def _config_changed(id_: str) -> Callable[[Mapping[str, Any]], None]:

@@ -148,12 +148,16 @@ class RoutedSink:
             if post is not None:
                 post(batch.stream, table or batch.stream.stream.name, rows)
             elif table in (None, batch.stream.stream.name):
-                sink.write(_batch(batch.stream, rows, at), ())
+                made = _batch(batch.stream, rows, at)
+                sink.write(made, ())
+                batch.refused += made.refused
             else:
                 self._append(str(table), batch.stream, rows)
         # Last, so that the states are committed after everything they cover.
         if own or covered:
-            self._sinks[0].write(_batch(batch.stream, own, at), covered)
+            made = _batch(batch.stream, own, at)
+            self._sinks[0].write(made, covered)
+            batch.refused += made.refused
 
     def _append(self, table: str, stream: ConfiguredStream, rows: list[Row]) -> None:
         name = str(stream.descriptor)

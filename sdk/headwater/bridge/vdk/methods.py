@@ -6,6 +6,8 @@ plain dictionaries as the source gave them, one posting at a time.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -113,3 +115,13 @@ def flat(value: Any) -> Any:
     if isinstance(value, int) and value not in _INT64:
         return str(value)
     return value
+
+
+def bytes_of(value: Any) -> Any:
+    """The bytes of a base64 text; anything else, and a text that is none, stays."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return value

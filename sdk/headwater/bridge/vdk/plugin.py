@@ -56,7 +56,7 @@ def vdk_data_sources_register(data_source_factory: Any) -> None:
 def initialize_job(context: Any) -> Iterator[None]:
     """See all ingestion methods that plugins register in a job, and add what is missing."""
     from headwater.bridge.vdk.job import record
-    from headwater.bridge.vdk.own import OWN, OwnIngester, own_factories
+    from headwater.bridge.vdk.own import SQLITE, OwnIngester, own_factories
 
     kinds = _registered_properties(context)
     job = record(context)
@@ -64,7 +64,7 @@ def initialize_job(context: Any) -> Iterator[None]:
         context.ingester.add_ingester_factory_method(method, factory)
     yield
     if "sqlite" not in job.factories:  # that is vdk-sqlite's, where it is installed
-        context.ingester.add_ingester_factory_method("sqlite", lambda: OwnIngester(OWN[0]))
+        context.ingester.add_ingester_factory_method("sqlite", lambda: OwnIngester(SQLITE))
     _properties(context, kinds)
 
 

@@ -17,7 +17,7 @@ from headwater.bridge.sink import Batch
 from headwater.bridge.states.store import StateStore
 from headwater.bridge.vdk.errors import resolvable_by
 from headwater.bridge.vdk.job import POSTPROCESS, PREPROCESS, Job
-from headwater.bridge.vdk.methods import facts, flat, plain_name, renamed
+from headwater.bridge.vdk.methods import bytes_of, facts, flat, plain_name, renamed
 from headwater.bridge.vdk.tables import Tables, tables_of
 from headwater.errors import DestinationError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
@@ -111,6 +111,10 @@ class IngestionSink:
             else:
                 columns = list(dict.fromkeys(declared) | dict.fromkeys(key for row in rows for key in row))
             rows = [{column: row.get(column) for column in columns} for row in rows]
+            if self._tables is not None and (binary := self._tables.binary(table)):
+                rows = [
+                    {key: bytes_of(value) if key in binary else value for key, value in row.items()} for row in rows
+                ]
         return table, rows
 
     def _prepared(

@@ -14,10 +14,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from headwater.bridge.sinks.columns import Kind, kind_of_schema
 from headwater.bridge.vdk.job import Job
 
 Row = Mapping[str, Any]
 Types = dict[str, str]
+
+BINARY = "BLOB"
 
 _OF_SCHEMA = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
 _OF_VALUE: tuple[tuple[type, str], ...] = ((bool, "BOOLEAN"), (int, "BIGINT"), (float, "DOUBLE"))
@@ -28,7 +31,7 @@ class Tables:
 
     :param existing: a table's columns with their types; empty where there is no such table.
     :param execute: runs one statement.
-    :param create: create a table that is not there, or leave that to the plugin.
+    :param create: create a table that is not there, or leave that to the plugin, unless it has columns of bytes.
     :param alter: add and widen columns.
     """
 
@@ -58,7 +61,7 @@ class Tables:
         if known and self._alter:
             for name, kind in types.items():
                 self._execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} {kind}")
-        elif not known and self._create:
+        elif not known and (self._create or (self._alter and BINARY in types.values())):
             body = ", ".join(f"{_quoted(name)} {kind}" for name, kind in types.items())
             self._execute(f"CREATE TABLE IF NOT EXISTS {table} ({body})")
         known = {**known, **types}
@@ -66,6 +69,10 @@ class Tables:
             self._widen(table, known, rows)
         self._known[table] = known
         return known
+
+    def binary(self, table: str) -> set[str]:
+        """The columns that hold bytes, of a table that was made ready."""
+        return {name for name, kind in self._known.get(table, {}).items() if kind.upper() == BINARY}
 
     def _widen(self, table: str, known: Types, rows: Sequence[Row]) -> None:
         """A fraction for a column of whole numbers would be rounded in silence."""
@@ -116,6 +123,8 @@ def _type(name: str, schema: Any, rows: Sequence[Row]) -> str:
         kinds.discard("null")
         if kinds == {"integer", "number"}:
             return "DOUBLE"
+        if is_binary(schema):
+            return BINARY
         if len(kinds) == 1:
             return _OF_SCHEMA.get(kinds.pop(), "VARCHAR")
         if kinds:
@@ -124,6 +133,11 @@ def _type(name: str, schema: Any, rows: Sequence[Row]) -> str:
         if (value := row.get(name)) is not None:
             return next((kind for cls, kind in _OF_VALUE if isinstance(value, cls)), "VARCHAR")
     return "VARCHAR"
+
+
+def is_binary(schema: Any) -> bool:
+    """Whether a field is bytes, which JSON has as base64."""
+    return kind_of_schema(schema) is Kind.BINARY
 
 
 def _quoted(name: str) -> str:

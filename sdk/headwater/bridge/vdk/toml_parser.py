@@ -31,6 +31,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from headwater.bridge.sinks.options import CHOICES
 from headwater.bridge.vdk.definitions import (
     DataFlowMappingDefinition,
     Definitions,
@@ -42,7 +43,8 @@ from headwater.bridge.vdk.errors import DefinitionError
 tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
-_FLOW = ("from", "to", "streams", "sync_mode", "mode")
+_SETTINGS = ("sync_mode", "mode", "states", *CHOICES)
+_FLOW = ("from", "to", "streams", *_SETTINGS)
 
 
 def load_config(file_path: str | os.PathLike[str]) -> Definitions:
@@ -85,8 +87,7 @@ def definitions_from_dict(data: Mapping[str, Any]) -> Definitions:
                 from_source=_defined(sources, flow["from"], "source", where),
                 to_destination=_defined(destinations, flow["to"], "destination", where),
                 streams=flow.get("streams"),
-                sync_mode=flow.get("sync_mode"),
-                mode=flow.get("mode"),
+                **{name: flow[name] for name in _SETTINGS if name in flow},
             )
         )
     return Definitions(sources=sources, destinations=destinations, flows=flows)
