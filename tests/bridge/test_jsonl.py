@@ -110,7 +110,7 @@ def test_open_sink(tmp_path: Path) -> None:
     assert isinstance(open_sink("memory://"), MemorySink)
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "out.db", "postgres://me:secret@host/db", "", "sqlite:x"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "out.db", "oracle://me:secret@host/db", "", "sqlite:x"])
 def test_open_sink_says_what_it_knows_and_no_secret(url: str) -> None:
     with pytest.raises(FlowError, match="sqlite:///FILE") as caught:
         open_sink(url)

@@ -9,7 +9,6 @@ import pytest
 
 from headwater import cli
 from headwater.bridge.flow_file import load_flows
-from headwater.bridge.sinks.names import OWN, NameRules
 
 PAGE = Path(__file__).parents[2] / "docs" / "operate.md"
 
@@ -29,9 +28,3 @@ def test_every_option_is_there(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["run", "--help"])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
     assert options <= set(re.findall(r"--[a-z-]+", PAGE.read_text()))
-
-
-def test_names() -> None:
-    page = PAGE.read_text()
-    assert all(f"`{name}`" in page for name in OWN)
-    assert f"`{NameRules().safe('ID', lambda name: True)}`" in page

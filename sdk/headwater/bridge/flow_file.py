@@ -36,7 +36,7 @@ tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) 
 
 _STREAM = ("columns", "sync_mode", "mode", "primary_key", "cursor_field")
 _FLOW = ("from", "to", "name", "streams", "sync_mode", "mode", "state", *CHOICES)
-_METHODS = ("sqlite", "jsonl", "memory")
+_METHODS = ("sqlite", "duckdb", "jsonl", "memory")
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
 
