@@ -311,11 +311,11 @@ class Database:
         from sqlalchemy import exc
 
         original = getattr(error, "orig", None) or error
-        said = " ".join(str(original).split())
+        said = " ".join(str(original).split()).rstrip(".")
         kind = self.kind_of_failure(original)
         if kind is None and isinstance(error, exc.DBAPIError) and error.connection_invalidated:
             kind = TransientError
-        return (kind or SourceError)(f"The database failed {doing}: {said}", internal=type(original).__name__)
+        return (kind or SourceError)(f"The database failed {doing}: {said}.", internal=type(original).__name__)
 
     def kind_of_failure(self, error: Any) -> type[SourceError] | None:
         """Whose turn it is after an exception of the driver: ConfigError, TransientError; None: nobody knows."""

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from headwater.sql.database import Database
 
+log = logging.getLogger("headwater")
+
 _MOST = 64
 """Parts of a table at most."""
 
@@ -36,25 +39,29 @@ class Place:
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = list(columns)
         names = [column.name for column in columns]
-        self._columns = columns
-        fields = [f"c{number}" for number, _ in enumerate(names)]
-        null = msgspec.Raw(b"null")
-        kind = msgspec.defstruct(
-            "Row",
-            [(field, msgspec.Raw, null) for field in fields],
-            rename=dict(zip(fields, names, strict=True)),
-            gc=False,
-        )
-        self._fields = fields
-        self._decoder = msgspec.json.Decoder(kind)
+        self._wanted: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_row_of(names))
 
     def __call__(self, record: bytes) -> Key | None:
         """The place; None where one of the values is null or none."""
-        row = self._decoder.decode(record)
-        columns = zip(self._fields, self._columns, strict=True)
-        place = tuple(plain(getattr(row, field), marked=column.kind.marked) for field, column in columns)
+        row = self._wanted.decode(record)
+        if isinstance(row, dict):
+            found = [row[column.name] for column in self._columns]
+        else:
+            found = [getattr(row, field) for field in row.__struct_fields__]
+        values = zip(found, self._columns, strict=True)
+        place = tuple(plain(value, marked=column.kind.marked) for value, column in values)
         return None if None in place else place
+
+
+def _row_of(names: Sequence[str]) -> Any:
+    """The type of JSON with some fields, which passes over all others without building them."""
+    if any(set('\\"') & set(name) or min(name) < " " for name in names):
+        return dict[str, msgspec.Raw]  # such a name is no field's
+    fields = {f"c{number}": name for number, name in enumerate(names)}
+    null = msgspec.Raw(b"null")
+    return msgspec.defstruct("Row", [(field, msgspec.Raw, null) for field in fields], rename=fields, gc=False)
 
 
 @dataclass
@@ -119,6 +126,8 @@ def parts_of(
         raise ConfigError(f"Column {cursor.name!r} of {selection.table.name} can't be a cursor: it is {cursor.type}.")
     if cursor is not None and not state.is_begun and state.high is not None:
         return [_from_cursor(database, selection, key, cursor, state.high, lookback)]
+    if cursor is not None and not state.is_begun and cursor.nullable:
+        _tell_nulls(database, connection, selection, cursor)
     if key:
         if not state.is_begun:
             high = highest(database, connection, selection, cursor) if cursor is not None else None
@@ -139,6 +148,18 @@ def _from_cursor(
         since = database.before(since, cursor, lookback)
     ordered = replace(selection, order=(cursor.name, *(name for name in key if name != cursor.name)))
     return Part(ordered.also(f"{database.column(cursor.name)} >= {since}"), None, cursor)
+
+
+def _tell_nulls(database: Database, connection: Connection, selection: Selection, cursor: Column) -> None:
+    """Warn of rows that an incremental read will not see again."""
+    nulls = selection.also(f"{database.column(cursor.name)} IS NULL")
+    query = f"SELECT 1 FROM {selection.table.source} r{database.conditions(nulls)}"
+    if database.value(connection, f"SELECT CASE WHEN EXISTS ({query}) THEN 1 ELSE 0 END"):
+        log.warning(
+            "Stream %s has rows without a value of its cursor %s: they are read this time, but when they change, or "
+            "when others like them come, an incremental read does not see it.",
+            selection.table.descriptor, cursor.name,
+        )  # fmt: skip
 
 
 def highest(database: Database, connection: Connection, selection: Selection, cursor: Column) -> Any:

@@ -53,7 +53,7 @@ class Postgres(Database):
 
     @staticmethod
     def arguments(ssl: Any, private: Private, host: str, way: tuple[str, int] | None) -> dict[str, Any]:
-        found: dict[str, Any] = {"connect_timeout": 30, "application_name": "headwater"}
+        found: dict[str, Any] = {"connect_timeout": 30, "application_name": "headwater", "client_encoding": "UTF8"}
         if way is not None:  # the certificate is still looked at for the server's own name
             found |= {"host": host, "hostaddr": way[0], "port": way[1]}
         if ssl is None:
@@ -174,8 +174,12 @@ class Postgres(Database):
 
     def pages(self, connection: Connection, selection: Selection) -> Iterator[Rows]:
         driver = self.driver(connection)
-        marks = Marks(selection.columns, is_utf8=driver.info.parameter_status("server_encoding") != "SQL_ASCII")
-        with driver.cursor() as cursor, cursor.copy(f"COPY ({self.json(selection)}) TO STDOUT {_FORMAT}") as copy:
+        is_utf8 = driver.info.parameter_status("server_encoding") != "SQL_ASCII"
+        if not is_utf8:  # the database's text is any bytes, which it would refuse to give as UTF-8
+            connection.exec_driver_sql("SET client_encoding = 'SQL_ASCII'")
+        marks = Marks(selection.columns, is_utf8=is_utf8)
+        query = f"COPY ({self.json(selection)}) TO STDOUT {_FORMAT}".encode()
+        with driver.cursor() as cursor, cursor.copy(query) as copy:
             rest = b""
             for page in self._joined(iter(copy)):
                 whole = rest + page if rest else page
@@ -188,6 +192,8 @@ class Postgres(Database):
                 if data:
                     found, changes = marks(whole, data)
                     yield Rows(found, changes)
+        if not is_utf8:
+            connection.exec_driver_sql("SET client_encoding = 'UTF8'")
 
     def _joined(self, rows: Iterator[Any]) -> Iterator[bytes]:
         """The rows, joined to pages."""

@@ -73,7 +73,7 @@ class SqlReader(StreamReader):
         position = self._position
         if position.is_done:
             return
-        with self._snapshot.connection() as connection:
+        with self._snapshot.connection(f"to read {self.descriptor}") as connection:
             self._parts = parts_of(self._database, connection, self._selection, self._key, position, self._lookback)
         for index, _ in enumerate(self._parts):
             yield Task(index, Slice({"part": index}))
