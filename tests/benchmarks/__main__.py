@@ -31,12 +31,18 @@ def main() -> int:
     parser.add_argument("--partitions", type=int, help="how many partitions are compared (5000)")
     parser.add_argument("--many", type=int, default=50_000, help="how many partitions Headwater reads alone (50000)")
     parser.add_argument("--only-ours", action="store_true", help="leave airbyte-cdk out")
+    parser.add_argument("--containers", type=int, metavar="MB", help="only: so many megabytes out of containers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run's figures there")
     options = parser.parse_args()
     rounds = options.rounds or (2 if options.quick else 5)
     records = options.records or (50_000 if options.quick else 200_000)
     partitions = options.partitions or (2_000 if options.quick else 5_000)
     try:
+        if options.containers:
+            from .containers import measure  # needs docker-py
+
+            print(measure(rounds, options.containers))
+            return 0
         found = _measure(_rooms(options.only_ours), rounds, records, partitions, options.many)
     except Failed as error:
         print(f"The benchmark failed: {error}", file=sys.stderr)
