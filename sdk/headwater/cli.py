@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from headwater.cli_acceptance import add_acceptance
+from headwater.cli_foreign import add_foreign
 from headwater.cli_image import add_image
 from headwater.cli_schema import add_schema
 from headwater.errors import ConfigError, FlowError, HeadwaterError
@@ -88,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     state.set_defaults(command=_state)
 
     more = (*add_schema(commands, _positive), add_acceptance(commands, _positive), *add_image(commands))
-    for command in (run, listing, state, *more):
+    for command in (run, listing, state, *add_foreign(commands, _positive), *more):
         command.add_argument("--debug", action="store_true", help="more to the log, and tracebacks")
     return parser
 

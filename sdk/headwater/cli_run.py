@@ -122,7 +122,14 @@ def connect(flow: Flow) -> Readable:
     """
     from headwater import registry
 
-    return cast(Readable, registry.find(flow.connector).from_config(kept_config(flow) or dict(flow.config)))
+    config = kept_config(flow) or dict(flow.config)
+    if flow.foreign is None:
+        return cast(Readable, registry.find(flow.connector).from_config(config))
+    from headwater.bridge.foreign.opened import open_source
+
+    source = open_source(flow.foreign, config, where=f"[sources.{flow.source}]", base=flow.folder)
+    source.keep = lambda changed: keep_config(flow, changed)  # also where it is told before the read
+    return source
 
 
 def keep_config(flow: Flow, config: Mapping[str, Any]) -> None:

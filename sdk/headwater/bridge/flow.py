@@ -38,6 +38,8 @@ class Flow:
     :ivar config: the source's settings, with the environment's values in them.
     :ivar url: the destination, as :func:`~headwater.bridge.sinks.open_sink` takes it.
     :ivar streams: by name; None: all streams of the source.
+    :ivar foreign: what runs the connector, where it is somebody else's: see
+        :func:`~headwater.bridge.foreign.opened.open_source`.
     :ivar sql: what it chooses of an SQL destination.
     :ivar state: the state file, for a destination that keeps no states itself.
     :ivar folder: the folder of the TOML file, from which relative paths start.
@@ -52,6 +54,7 @@ class Flow:
     options: StreamOptions
     state: Path
     folder: Path
+    foreign: Mapping[str, Any] | None = field(default=None, repr=False)
     sql: SqlOptions = field(default_factory=SqlOptions)
 
     def only(self, names: Collection[str]) -> Flow:

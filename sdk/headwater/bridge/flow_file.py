@@ -6,6 +6,9 @@
     name = "github"                      # a connector, as `headwater list` shows it
     config = { token = "${GITHUB_TOKEN}", repositories = ["vmware/versatile-data-kit"] }
 
+    [sources.shop]
+    package = "airbyte-source-shopify==2.4.0"   # or command, manifest, image: somebody else's connector
+
     [destinations.db]
     target = "sqlite:///hub.db"          # or method = "sqlite", target = "hub.db"
 
@@ -28,6 +31,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from headwater.bridge.flow import Flow, StreamOptions, listed
+from headwater.bridge.foreign.opened import checked, kind_of
 from headwater.bridge.sinks.options import CHOICES, SqlOptions
 from headwater.errors import FlowError
 from headwater.protocol.catalog import DestinationSyncMode, SyncMode
@@ -89,9 +93,7 @@ def _flow(
     source = _defined(sources, flow["from"], "source", where)
     destination = _defined(destinations, flow["to"], "destination", where)
     at = f"[sources.{flow['from']}]"
-    _entry(source, at, ("name",), ("config",))
-    if not isinstance(source["name"], str) or not isinstance(source.get("config", {}), dict):
-        raise FlowError(f"{at}: `name` must be a text, and `config` a table.")
+    connector, foreign = _connector(source, at, environ)
     name = flow.get("name", f"{flow['from']}_{flow['to']}")
     if not isinstance(name, str) or not name:
         raise FlowError(f"{where}: `name` must be a text.")
@@ -101,7 +103,8 @@ def _flow(
     return Flow(
         name=name,
         source=flow["from"],
-        connector=source["name"],
+        connector=connector,
+        foreign=foreign,
         config=_resolved(source.get("config", {}), environ, f"{at}, config"),
         url=_url(destination, f"[destinations.{flow['to']}]", environ),
         streams=_streams(flow.get("streams"), where),
@@ -110,6 +113,20 @@ def _flow(
         folder=folder,
         sql=_sql(flow, where),
     )
+
+
+def _connector(source: Any, at: str, environ: Mapping[str, str]) -> tuple[str, dict[str, Any] | None]:
+    """What a source is called, and what else is said of it where it is somebody else's connector."""
+    foreign = isinstance(source, Mapping) and "name" not in source and kind_of(source)
+    if not foreign:
+        _entry(source, at, ("name",), ("config",))
+    if not isinstance(source.get("name", ""), str) or not isinstance(source.get("config", {}), dict):
+        raise FlowError(f"{at}: `name` must be a text, and `config` a table.")
+    if not foreign:
+        return source["name"], None
+    settings = _resolved({key: value for key, value in source.items() if key != "config"}, environ, at)
+    checked(settings, at)
+    return str(settings[foreign]), settings
 
 
 def _sql(flow: Mapping[str, Any], where: str) -> SqlOptions:

@@ -67,6 +67,7 @@ class ForeignSource:
     ) -> None:
         self.config: Mapping[str, Any] = dict(config or {})
         self.keep: Callable[[Mapping[str, Any]], None] | None = None
+        self.name = type(self).name or (runner.title if runner is not None else type(self).__name__)
         self._runner = runner
         self._mask = Mask(secrets_by_name(self.config))
         self._protocol_name = protocol or self.protocol
@@ -156,9 +157,7 @@ class ForeignSource:
 
     def _speak(self) -> Speaks:
         if self._speaks is None:
-            runner = self.runner
-            self.name = self.name or runner.title
-            self._speaks = self._make_protocol(runner, _LOG.getChild(self.name.replace(".", "_")))
+            self._speaks = self._make_protocol(self.runner, _LOG.getChild(self.name.replace(".", "_")))
         return self._speaks
 
     def _make_protocol(self, runner: Runner, log: logging.Logger) -> Speaks:

@@ -21,7 +21,7 @@ class VenvRunner:
     :param more: more requirements, such as ``setuptools<81``.
     :param constraints: versions of what is installed or built on the way.
     :param code: Python code to run in place of a command.
-    :param environment, folder, silence: as for :class:`~headwater.bridge.runners.command.CommandRunner`.
+    :param environment, folder, silence, title: as for :class:`~headwater.bridge.runners.command.CommandRunner`.
     """
 
     def __init__(
@@ -36,8 +36,9 @@ class VenvRunner:
         environment: Mapping[str, str] | None = None,
         folder: str | os.PathLike[str] | None = None,
         silence: float = SILENCE,
+        title: str | None = None,
     ) -> None:
-        self.title = executable or without_credentials(requirement)
+        self.title = title or executable or without_credentials(requirement)
         self.environment = Environment((requirement, *more), python, tuple(constraints))
         self._executable = executable
         self._code = code

@@ -34,6 +34,7 @@ from headwater.bridge.vdk.definitions import (
 from headwater.bridge.vdk.destinations import Destination
 from headwater.bridge.vdk.errors import classified
 from headwater.bridge.vdk.flows import Flows, Selection
+from headwater.bridge.vdk.foreign import FOREIGN
 from headwater.bridge.vdk.runs import RETRY_SECONDS, ErrorCallback
 from headwater.errors import ConfigError, HeadwaterError
 
@@ -132,8 +133,8 @@ class DataFlowInput:
         )
         registered = {item.name: item.instance_class for item in SingletonDataSourceFactory().list()}
         cls = registered.get(source.name)
-        if cls is None or issubclass(cls, ConnectorDataSource):
-            connector = cls.connector if cls is not None else _connector(source.name, list(registered))
+        if cls is None or issubclass(cls, ConnectorDataSource) or source.name in FOREIGN:
+            connector = _connector(source.name, list(registered), cls)
             self._flows.connector(source.id, connector, source.config, destination, selection, callback)
             return
         made = self._vdk_source(source)
@@ -154,7 +155,11 @@ class DataFlowInput:
         return made
 
 
-def _connector(name: str, registered: list[str]) -> Any:
+def _connector(name: str, registered: list[str], cls: Any) -> Any:
+    if name in FOREIGN:
+        return FOREIGN[name]
+    if cls is not None:
+        return cls.connector
     if name.removeprefix("source-") not in registry.names():
         error = DataSourceNotFoundException(
             f"No data source {name!r} is installed. There are: "

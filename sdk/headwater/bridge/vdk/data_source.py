@@ -22,6 +22,7 @@ from vdk.plugin.data_sources.factory import data_source  # type: ignore[import-u
 from headwater import registry
 from headwater.bridge.vdk.config_fields import config_of, configuration_class
 from headwater.bridge.vdk.errors import DefinitionError, classified, without_secrets
+from headwater.bridge.vdk.foreign import FOREIGN
 from headwater.bridge.vdk.mapping import metadata_of
 from headwater.bridge.vdk.states import GLOBAL, plain_json, stream_state
 from headwater.errors import IncompleteError
@@ -74,7 +75,7 @@ class ConnectorDataSource(IDataSource):  # type: ignore[misc]
 
     def secrets(self) -> list[str]:
         """The secret values of its settings, which no log may show."""
-        return list(secrets_in(self._config or {}, specification_of(self.connector)))
+        return secrets_of(self.connector, self._config or {})
 
     def disconnect(self) -> None:
         """Forget the streams."""
@@ -119,7 +120,7 @@ def data_source_class(name: str) -> type[ConnectorDataSource]:
 
     :raises ConfigError: when no connector of that name is installed.
     """
-    connector = registry.find(name)
+    connector: Any = FOREIGN.get(name) or registry.find(name)
     made = _CLASSES.get(name)
     if made is None or made.connector is not connector:
         title = (connector.__doc__ or "").strip().splitlines()
@@ -131,13 +132,13 @@ def data_source_class(name: str) -> type[ConnectorDataSource]:
 
 
 def register(factory: Any) -> None:
-    """Register every installed connector with VDK.
+    """Register every installed connector with VDK, and what runs everybody else's.
 
     One that can't be imported is told in the log and left out, and so is one whose name another data source
     has: VDK itself would replace that in silence.
     """
     there = {item.name: item.instance_class for item in factory.list()}
-    for name in registry.names():
+    for name in (*FOREIGN, *registry.names()):
         try:
             made = data_source_class(name)
             ConfigClassMetadata(made.__data_source__config__class__).get_config_fields()
@@ -162,8 +163,15 @@ def specification_of(connector: type[Source]) -> Mapping[str, Any]:
     return found
 
 
+def secrets_of(connector: Any, config: Mapping[str, Any]) -> list[str]:
+    """The secret values of a connector's settings."""
+    known = getattr(connector, "secrets", None)  # somebody else's: no spec says which are
+    found = known(config) if known is not None else secrets_in(config, specification_of(connector))
+    return list(found)
+
+
 def _shown(error: Exception, connector: type[Source], config: Mapping[str, Any]) -> Exception:
-    return classified(without_secrets(error, secrets_in(config, specification_of(connector))))
+    return classified(without_secrets(error, secrets_of(connector, config)))
 
 
 def _start(state: Any, name: str) -> list[State]:

@@ -16,6 +16,7 @@ from vdk.plugin.data_sources.data_source import IDataSource  # type: ignore[impo
 from headwater.bridge.sink import Sink
 from headwater.bridge.states.mirrored import MirroredSink
 from headwater.bridge.sync import sync
+from headwater.bridge.vdk.data_source import secrets_of
 from headwater.bridge.vdk.definitions import StreamDefinition
 from headwater.bridge.vdk.destinations import Destination, Destinations, Resolved
 from headwater.bridge.vdk.errors import DefinitionError
@@ -27,7 +28,6 @@ from headwater.bridge.vdk.runs import RETRY_SECONDS, Attempt, ErrorCallback, Err
 from headwater.bridge.vdk.states import PropertiesStates, states_of
 from headwater.errors import HeadwaterError, SourceError
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog
-from headwater.secrets import secrets_in
 
 if TYPE_CHECKING:
     from headwater.source import Source
@@ -124,8 +124,7 @@ class Flows:
                 return {name: _told(one, name) for name, one in failures(error, id_).items()}
             return {}
 
-        secrets = secrets_in(config, connector.spec().raw["connectionSpecification"])
-        self.runs.start(id_, attempt, callback=callback, secrets=list(secrets))
+        self.runs.start(id_, attempt, callback=callback, secrets=secrets_of(connector, config))
 
     def data_source(
         self,
