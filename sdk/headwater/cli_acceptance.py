@@ -36,7 +36,9 @@ def add_acceptance(commands: Any, positive: Callable[[str], int]) -> argparse.Ar
     files.add_argument(
         "--ignore-field", action="append", metavar="STREAM:PATH", help="left out of comparisons (repeatable)"
     )
+    files.add_argument("--metadata", metavar="FILE", help="the connector's metadata.yaml")
     files.add_argument("--env", action="append", metavar="NAME=VALUE", help="a variable for it (repeatable)")
+    files.add_argument("--trust", metavar="FILE", help="certificates of the API, if this machine does not know them")
     how = parser.add_argument_group("what is checked, and how")
     how.add_argument("--only", metavar="IDS", help="these checks, such as A,E7,X1")
     how.add_argument("--skip", metavar="IDS", help="not these")
@@ -82,7 +84,8 @@ def again(options: argparse.Namespace) -> Callable[[str], str]:
     if options.folder:
         words.append(options.folder)
     for flag, name in (("--command", "connector"), ("--config", "config"), ("--catalog", "catalog"),
-                       ("--expected-records", "expected_records"), ("--baseline", "baseline")):  # fmt: skip
+                       ("--expected-records", "expected_records"), ("--baseline", "baseline"),
+                       ("--metadata", "metadata"), ("--trust", "trust")):  # fmt: skip
         if getattr(options, name):
             words += [flag, getattr(options, name)]
     for flag, name in (("--invalid-config", "invalid_config"), ("--empty-stream", "empty_stream"),

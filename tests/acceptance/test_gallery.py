@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome
+from tests.acceptance.api import api
 from tests.acceptance.suite import report
 
 GALLERY = Path(__file__).parent / "gallery"
@@ -45,9 +47,10 @@ def test_the_correct_connector_passes_everything(tmp_path: Path) -> None:
 def test_caught(name: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     defect = DEFECTS[name]
     record_property("mutant", name)
-    found = report(
-        name, tmp_path, only=needed(defect.check), config=defect.settings, **expected(defect.check, tmp_path)
-    )
+    given = expected(defect.check, tmp_path)
+    with api() if defect.web else nullcontext() as url:
+        config = {**defect.settings, **({"api_url": url} if url else {})}
+        found = report(name, tmp_path, only=needed(defect.check), config=config, **given)
     (result,) = [result for result in found.results if result.id == defect.check]
     assert result.outcome in CAUGHT, f"{defect.check} does not catch that it {defect.what}: {result.outcome}"
     assert result.findings[0].message
@@ -62,6 +65,8 @@ def needed(check: str) -> list[str]:
 def expected(check: str, folder: Path) -> dict[str, Any]:
     """For the checks that compare with a file: what the correct connector gives."""
     files = {"E20": "expected_records", "B24": "baseline", "D14": "baseline", "B4": "spec_path", "F5": "baseline"}
+    if check == "X19":
+        return {"metadata": {"data": {"allowedHosts": {"hosts": ["${api_url}"]}}}}
     if check == "X17":
         return {"metadata": {"data": {"maxSecondsBetweenMessages": 1}}}
     if check not in files:
@@ -77,6 +82,15 @@ def test_each_check_has_a_broken_connector() -> None:
 
     without = set(load()) - {defect.check for defect in DEFECTS.values()}
     assert not without - {"C6"}, "it would take a minute"
+
+
+def test_the_correct_connector_passes_everything_over_http(tmp_path: Path) -> None:
+    with api() as url:
+        hosts = {"data": {"allowedHosts": {"hosts": ["127.0.0.1"]}}}
+        found = report("correct", tmp_path, only=["E", "F", "X"], config={"api_url": url}, metadata=hosts)
+    assert not found.of(Outcome.FAILED) + found.of(Outcome.WARNED) + found.of(Outcome.BROKEN), "\n".join(summary(found))
+    passed = {result.id for result in found.of(Outcome.PASSED)}
+    assert passed >= {"X11", "X12", "X19"}, [(result.id, result.reason) for result in found.of(Outcome.SKIPPED)]
 
 
 def test_the_correct_connector_reads_much(tmp_path: Path) -> None:

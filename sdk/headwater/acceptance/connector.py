@@ -21,6 +21,7 @@ from headwater.acceptance.shared import once
 from headwater.acceptance.states import Kept, State, for_next, kept
 from headwater.acceptance.streams import Configured, configured
 from headwater.acceptance.watching import pass_over
+from headwater.acceptance.web import Web
 
 UNKNOWN = "__AIRBYTE__stream_that_does_not_exist"
 _MOST_SINGLE = 6
@@ -274,6 +275,12 @@ class Connector:
         """
         self.needs_success()
         return cuts(self, self.settings.trials, edges=edges)
+
+    @once
+    def web(self) -> Web:
+        """The connector behind a proxy."""
+        self.needs_success()
+        return Web(self)
 
     @once
     def single_reads(self) -> dict[str, Recording]:

@@ -75,7 +75,7 @@ def execute(
     changes = dict(how.environment or {})
     environment = {**os.environ, **changes, MARK: mark}
     recording.changed = changes
-    began = time.monotonic()
+    began = recording.began = time.monotonic()
     with recording.stdout.open("wb") as out, recording.stderr.open("wb") as err:
         process = subprocess.Popen(  # noqa: S603 - the command that the suite was given
             list(command),

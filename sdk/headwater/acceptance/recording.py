@@ -51,6 +51,7 @@ class Recording:
     :ivar left_open: a process that it had started kept its output open after its end.
     :ivar orphans: command lines of the processes that it left behind.
     :ivar what: what the run was for.
+    :ivar began: when it was started, by ``time.monotonic``.
     :ivar events: what was done to it on the way, with the seconds after its start.
     """
 
@@ -73,6 +74,7 @@ class Recording:
     times: array[float] = field(default_factory=lambda: array("d"))
     last: float = 0.0
     what: str = ""
+    began: float = 0.0
     events: list[tuple[float, str]] = field(default_factory=list)
 
     @property

@@ -77,13 +77,15 @@ def _settings(options: argparse.Namespace, base: Settings) -> Settings:
         "seed": options.seed, "trials": options.trials, "noise": options.allow_noise, "update": options.update,
         "timeout": options.timeout,
     }  # fmt: skip
-    for name in ("config", "catalog", "expected_records", "baseline"):
+    for name in ("config", "catalog", "expected_records", "baseline", "trust"):
         value = getattr(options, name)
         if value:
             path = Path(value).absolute()
-            if name in ("config", "catalog") and not path.is_file():
+            if name in ("config", "catalog", "trust") and not path.is_file():
                 raise ConfigError(f"--{name}: there is no file {value}.")
             changes["configured_catalog" if name == "catalog" else name] = path
+    if options.metadata:
+        changes["metadata"] = yaml_of(_file(options.metadata, "--metadata"))
     invalid = [ConnectionCase(_file(one, "--invalid-config"), "failed") for one in options.invalid_config or ()]
     if invalid:
         changes["connection"] = [*base.connection, *invalid]
@@ -101,6 +103,19 @@ def _file(name: str, option: str) -> Path:
     if not Path(name).is_file():
         raise ConfigError(f"{option}: there is no file {name}.")
     return Path(name).absolute()
+
+
+def yaml_of(path: Path) -> Any:
+    """A YAML file's content.
+
+    :raises ConfigError: it is none.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no YAML: {error}.") from None
 
 
 def _ignored(given: Sequence[str], base: Settings) -> dict[str, list[str]]:

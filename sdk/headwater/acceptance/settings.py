@@ -73,6 +73,8 @@ class Settings:
     seed: int = 1
     trials: int = 5
     noise: bool = False
+    trust: Path | None = None
+    """Certificates of APIs that this machine does not know, for the proxy."""
     compatibility_off: bool = False
 
     def timeout_of(self, suite: str) -> float:

@@ -4,6 +4,7 @@ import broken_commands  # noqa: F401
 import broken_processes  # noqa: F401
 import broken_reads  # noqa: F401
 import broken_states  # noqa: F401
+import broken_web  # noqa: F401
 from defect import DEFECTS
 
 __all__ = ["DEFECTS"]

@@ -16,6 +16,10 @@ SIZE = 45
 PAGE = 6
 
 
+LOST: Any = object()
+"""In place of a number that Python's floats can't hold."""
+
+
 class Failed(Exception):
     """Something that is told in an ERROR trace."""
 
@@ -34,6 +38,7 @@ class Correct:
     usage = "usage: gallery [spec | check | discover | read] --config FILE --catalog FILE --state FILE"
     page = PAGE
     handles = True
+    tries = 5
 
     # --- the command line ---------------------------------------------------------------------------------
 
@@ -137,6 +142,11 @@ class Correct:
         """A record."""
         self.counts[stream["name"]] = self.counts.get(stream["name"], 0) + 1
         record = {**self.addressed(stream), "data": data, "emitted_at": self.now()}
+        lost = [name for name, value in data.items() if value is LOST]
+        if lost:
+            record["data"] = {name: None if value is LOST else value for name, value in data.items()}
+            reason = {"change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"}
+            record["meta"] = {"changes": [{"field": name, **reason} for name in lost]}
         self.write({"type": "RECORD", "record": record})
 
     def now(self) -> Any:
@@ -315,6 +325,18 @@ class Correct:
         rows = [row for row in self.rows(name) if row["updated_at"] >= since]
         for start in range(0, len(rows), self.page):
             yield rows[start : start + self.page]
+
+    def fetch(self, url: str) -> Any:
+        """An answer of the API."""
+        import web
+
+        return web.fetch(self, url, self.tries)
+
+    def following(self, answer: Any, seen: set[int]) -> Any:
+        """The number of the next page."""
+        import web
+
+        return web.following(answer, seen)
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """All there is to read: four in a row have the same cursor, so that some lie on both sides of a page's end."""
