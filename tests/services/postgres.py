@@ -53,11 +53,11 @@ class Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self.data = self.folder / "data"
         try:
-            _own(self.folder)
+            own(self.folder)
             shutil.copytree(_template(), self.data, copy_function=shutil.copyfile)
             for path in (self.data, *self.data.rglob("*")):
                 os.chmod(path, 0o700 if path.is_dir() else 0o600)
-                _own(path)
+                own(path)
             if self._tls:
                 self._certify()
             self.hba(self._hba)
@@ -165,7 +165,7 @@ class Postgres:
         shutil.copyfile(self.folder / "server.pem", self.authority)  # it signed itself
         os.chmod(self.folder / "server.key", 0o600)
         for path in self.folder.glob("*.*"):
-            _own(path)
+            own(path)
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +194,7 @@ def _template() -> Path:
     """A cluster just made, which every server of this process begins as."""
     folder = Path(tempfile.mkdtemp(prefix="postgres-template-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _own(folder)
+    own(folder)
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
     done = _run("initdb", "-D", str(folder / "data"), *options, "--no-instructions")
     if done.returncode:
@@ -217,6 +217,11 @@ def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.CompletedProcess(argv, done.returncode, b"", said.read())
 
 
+def installed() -> Path:
+    """Where its programs are; skips the test where they are not."""
+    return _programs()
+
+
 @functools.cache
 def _programs() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
@@ -234,7 +239,8 @@ def _user() -> pwd.struct_passwd | None:
     return known.get("postgres") or known["nobody"]
 
 
-def _own(path: Path) -> None:
+def own(path: Path) -> None:
+    """Let a file be the server's user's."""
     user = _user()
     if user is not None:
         os.chown(path, user.pw_uid, user.pw_gid)

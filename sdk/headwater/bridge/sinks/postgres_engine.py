@@ -5,11 +5,9 @@ Every session setting that matters is set in each transaction, so that a connect
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headwater.bridge.sinks import postgres_load, postgres_swap
@@ -17,6 +15,7 @@ from headwater.bridge.sinks.columns import Kind
 from headwater.bridge.sinks.engine import DuplicateKeys, Engine, Key, Load, Part, TableName
 from headwater.bridge.sinks.names import LINK, OWN, NameRules, quoted
 from headwater.bridge.sinks.postgres_errors import advice, refusal
+from headwater.bridge.sinks.postgres_session import begin, marked
 from headwater.bridge.sinks.postgres_url import PostgresUrl
 
 if TYPE_CHECKING:
@@ -66,10 +65,11 @@ class PostgresEngine(Engine):
     def __init__(self, url: PostgresUrl, lock_seconds: float) -> None:
         self.url = url
         self.where = url.shown
-        self._begin = _begin(lock_seconds, url.schema)
+        self._begin = begin(lock_seconds, url.schema)
         self._lock_seconds = lock_seconds
         self._connection: psycopg.Connection[Any] | None = None
         self._schema = ""
+        self._inside = False
         self._declared: dict[TableName, dict[str, str]] = {}
 
     # The connection
@@ -113,12 +113,15 @@ class PostgresEngine(Engine):
             self._open().close()
             self._connection = psycopg.connect(self.url.conninfo, autocommit=True, prepare_threshold=None)
             self._connection.execute(self._begin)
+        self._inside = True
         try:
             yield
             self._open().execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
+        finally:
+            self._inside = False
 
     def _roll_back(self) -> None:
         import psycopg
@@ -132,8 +135,11 @@ class PostgresEngine(Engine):
             connection.close()  # which rolls back, too
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Execute a statement."""
-        cursor = self._open().execute(*(_marked(sql), parameters) if parameters else (sql.encode(),))
+        """Execute a statement; outside of a transaction, in one of its own."""
+        if not self._inside:
+            with self.transaction():
+                return self.rows(sql, parameters)
+        cursor = self._open().execute(*(marked(sql), parameters) if parameters else (sql.encode(),))
         return cursor.fetchall() if cursor.description else []
 
     def run_of(self, flow: str) -> list[tuple[Any, ...]]:
@@ -270,32 +276,3 @@ class PostgresEngine(Engine):
 
 def _kind(declared: str) -> Kind:
     return Kind.DECIMAL if declared.startswith("numeric") else _KINDS.get(declared, Kind.STRING)
-
-
-def _begin(lock_seconds: float, schema: str) -> bytes:
-    settings: Mapping[str, str] = {
-        "lock_timeout": f"{lock_seconds * 1000:.0f}",
-        "statement_timeout": "0",
-        "idle_in_transaction_session_timeout": "0",
-        "TimeZone": "UTC",
-        "DateStyle": "ISO, YMD",
-        "bytea_output": "hex",
-        "standard_conforming_strings": "on",
-    }
-    said = "".join(f"SET LOCAL {name} TO '{value}';" for name, value in settings.items())
-    path = f"SET LOCAL search_path TO {quoted(schema)};" if schema else ""
-    return f"BEGIN;{said}{path}".encode()
-
-
-_MARKS = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\?|%""")
-
-
-@lru_cache(maxsize=1000)
-def _marked(sql: str) -> bytes:
-    """The statement with psycopg's marks in place of ``?``."""
-
-    def one(found: re.Match[str]) -> str:
-        text = found[0]
-        return "%s" if text == "?" else text.replace("%", "%%")
-
-    return _MARKS.sub(one, sql).encode()
