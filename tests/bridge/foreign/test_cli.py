@@ -1,0 +1,243 @@
+"""``headwater spec|check|discover|read`` and ``headwater run`` with somebody else's connector."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.bridge.flow_file import load_flows
+from headwater.errors import FlowError
+from tests.bridge.foreign.test_nasty import NASTY
+from tests.bridge.foreign.test_singer import TAP
+
+PYTHON = shlex.quote(sys.executable)
+
+
+def nasty(way: str) -> str:
+    return f"{PYTHON} {NASTY} {way}"
+
+
+def tap(make: str) -> str:
+    return f"{PYTHON} {TAP} {make}"
+
+
+def headwater(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "headwater", *words]
+    environ = {**os.environ, "TMPDIR": str(folder), **environment}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=200, check=False)
+
+
+def messages(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.split("\n") if line]
+
+
+def records(done: subprocess.CompletedProcess[str]) -> list[int]:
+    return [m["record"]["data"]["id"] for m in messages(done) if m["type"] == "RECORD"]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    (tmp_path / "config.json").write_text('{"token": "s3cret-token"}')
+    return "config.json"
+
+
+def test_spec(tmp_path: Path) -> None:
+    done = headwater("spec", "--command", nasty("well"), folder=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["new"]) == (0, 1)
+
+
+def test_check(tmp_path: Path, config: str) -> None:
+    done = headwater("check", "--command", nasty("well"), "--config", config, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"The settings of {Path(sys.executable).name} work.\n")
+    done = headwater("check", "--command", nasty("refused"), "--config", config, folder=tmp_path)
+    assert done.returncode == 2
+    assert "not with ****" in done.stderr
+    assert "Your turn" in done.stderr
+    done = headwater("check", "--command", nasty("fail"), "--config", config, folder=tmp_path)
+    assert done.returncode == 1
+    assert "s3cret" not in done.stderr
+
+
+def test_discover_and_read_what_was_chosen(tmp_path: Path, config: str) -> None:
+    done = headwater("discover", "--command", nasty("well"), "--config", config, folder=tmp_path)
+    assert [stream["name"] for stream in json.loads(done.stdout)["streams"]] == ["a", "b"]
+    done = headwater("discover", "--configured", "--command", nasty("well"), "--config", config, folder=tmp_path)
+    catalog = json.loads(done.stdout)
+    (tmp_path / "catalog.json").write_text(json.dumps({"streams": catalog["streams"][:1]}))
+    words = ("read", "--command", nasty("well"), "--config", config, "--catalog", "catalog.json")
+    done = headwater(*words, folder=tmp_path)
+    assert (done.returncode, records(done)) == (0, [1, 2, 3])
+    (state,) = [m["state"] for m in messages(done) if m["type"] == "STATE"][-1:]
+    (tmp_path / "state.json").write_text(json.dumps([state]))
+    done = headwater(*words[:2], nasty("files"), *words[3:], "--state", "state.json", folder=tmp_path)
+    (row,) = [m["record"]["data"] for m in messages(done) if m["type"] == "RECORD"]
+    assert row == {"id": 1}  # what it was given is no field of the catalog
+
+
+def test_read_ends_at_its_limit(tmp_path: Path, config: str) -> None:
+    count = tmp_path / "count"
+    words = ("read", "--command", nasty("slow"), "--config", config, "--stream", "a", "--limit", "7")
+    done = headwater(*words, "--env", "PIDS", "--env", "OTHER=1", folder=tmp_path, PIDS=str(count))
+    assert (done.returncode, records(done)) == (0, list(range(1, 8)))
+
+
+def test_read_of_a_stream_that_is_not_there(tmp_path: Path) -> None:
+    done = headwater("read", "--command", nasty("well"), "--stream", "zzz", folder=tmp_path)
+    assert done.returncode == 2
+    assert "'zzz'" in done.stderr
+
+
+def test_a_failing_read_gives_what_came_before(tmp_path: Path, config: str) -> None:
+    done = headwater("read", "--command", nasty("fail"), "--config", config, "--stream", "a", folder=tmp_path)
+    assert done.returncode == 1
+    assert "exit code 2 and did not tell a catalog" in done.stderr
+    (tmp_path / "catalog.json").write_text('{"streams": [{"stream": {"name": "a", "json_schema": {}}}]}')
+    words = ("--config", config, "--catalog", "catalog.json")
+    done = headwater("read", "--command", nasty("fail"), *words, folder=tmp_path)
+    assert (done.returncode, records(done)) == (1, [1, 2, 3])
+    assert "exit code 3" in done.stderr
+    assert "s3cret" not in done.stderr + done.stdout
+
+
+def test_a_tap(tmp_path: Path, config: str) -> None:
+    words = ("--command", tap("usual"), "--protocol", "singer", "--config", config)
+    done = headwater("read", *words, "--stream", "orders", folder=tmp_path)
+    assert (done.returncode, records(done)) == (0, [1, 2, 3])
+    done = headwater("read", *words, "--no-discover", folder=tmp_path)
+    assert done.returncode != 0  # this one reads nothing without a catalog
+    (tmp_path / "mine.json").write_text(json.dumps({"streams": [{"tap_stream_id": "orders", "schema": {}}]}))
+    done = headwater("discover", *words, "--singer-catalog", "mine.json", folder=tmp_path)
+    assert [stream["name"] for stream in json.loads(done.stdout)["streams"]] == ["orders"]
+
+
+def test_a_config_that_the_connector_changes(tmp_path: Path, config: str) -> None:
+    words = ("check", "--command", nasty("control"), "--config", config)
+    done = headwater(*words, folder=tmp_path)
+    assert "--update-config" in done.stderr
+    assert "renewed" not in (tmp_path / config).read_text()
+    done = headwater(*words, "--update-config", folder=tmp_path)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / config).read_text()) == {"token": "renewed"}
+    assert (tmp_path / config).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--command", "x", "--env", "NOT_THERE"], "no such environment variable"),
+        (["--command", "x", "--python", "3.11"], "'python', which 'command'"),
+        (["--command", "/nowhere/x"], "is not there. Install it"),
+        (["--manifest", "nowhere.yaml"], "nowhere.yaml"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, words: list[str], said: str) -> None:
+    done = headwater("spec", *words, folder=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+# --- headwater run -------------------------------------------------------------------------------------------
+
+
+def flow(folder: Path, source: str, streams: str = '["a"]') -> None:
+    (folder / "flow.toml").write_text(
+        f"""
+[sources.theirs]
+{source}
+config = {{ token = "${{TOKEN}}" }}
+[destinations.db]
+target = "sqlite:///out.db"
+[[flows]]
+from = "theirs"
+to = "db"
+streams = {streams}
+"""
+    )
+
+
+def ids(folder: Path, table: str = "a") -> list[int]:
+    with closing(sqlite3.connect(folder / "out.db")) as connection:
+        return [row[0] for row in connection.execute(f"SELECT id FROM {table} ORDER BY id")]
+
+
+def test_a_flow_from_a_command(tmp_path: Path) -> None:
+    flow(tmp_path, f"command = {nasty('well')!r}")
+    done = headwater("run", "flow.toml", folder=tmp_path, TOKEN="s3cret-token")
+    assert done.returncode == 0, done.stderr
+    assert ids(tmp_path) == [1, 2, 3]
+    shown = headwater("state", "show", "flow.toml", folder=tmp_path, TOKEN="s3cret-token")
+    (state,) = json.loads(shown.stdout)["states"]
+    assert (state["id"], state["unknown"]) == (3, {"kept": [True]})
+
+
+def test_a_flow_from_a_tap(tmp_path: Path) -> None:
+    flow(tmp_path, f"command = {tap('usual')!r}\nprotocol = 'singer'", '["orders"]')
+    for last in (3, 6):
+        done = headwater("run", "flow.toml", folder=tmp_path, TOKEN="s3cret-token")
+        assert done.returncode == 0, done.stderr
+        assert ids(tmp_path, "orders") == list(range(1, last + 1))
+
+
+def test_a_config_that_the_connector_changes_is_used_by_the_next_run(tmp_path: Path) -> None:
+    flow(tmp_path, f"command = {tap('rotates')!r}\nprotocol = 'singer'", '["orders"]')
+    for _ in range(2):
+        done = headwater("run", "flow.toml", folder=tmp_path, TOKEN="s3cret-0")
+        assert done.returncode == 1  # it fails, after it has renewed its token
+    kept = json.loads((tmp_path / ".headwater" / "config" / "theirs.json").read_text())
+    assert kept["config"]["token"] == "renewed-4"  # by a discovery and a read in each run
+
+
+def test_an_interrupted_run_ends_the_connector(tmp_path: Path) -> None:
+    flow(tmp_path, f"command = {nasty('slow')!r}\nenvironment = {{ PIDS = {str(tmp_path / 'count')!r} }}")
+    command = [sys.executable, "-m", "headwater", "run", "flow.toml", "--no-progress"]
+    environ = {**os.environ, "TOKEN": "s3cret-token", "TMPDIR": str(tmp_path)}
+    running = subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not (tmp_path / "count").exists():
+        time.sleep(0.05)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(60) == 143
+    before = (tmp_path / "count").read_text()
+    time.sleep(1)
+    assert (tmp_path / "count").read_text() == before
+    assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('command = "x"\npackage = "y"', "one of package, command, manifest, image; it names package and command"),
+        ('command = ""', "`command` must be a text or a list of texts"),
+        ('package = "x"\nmemory = "1g"', "has 'memory', which 'package' with the protocol 'airbyte' does not take"),
+        ('package = "x"\nprotocol = "smoke"', "`protocol` is 'smoke'"),
+        ('manifest = "x.yaml"\nprotocol = "singer"', "`protocol` is 'singer'"),
+        ('package = "x"\ncatalog = "c.json"', "has 'catalog'"),
+        ('image = "x"\ncpus = "two"', "`cpus` must be a number"),
+        ('package = "x"\nenvironment = { A = 1 }', "`environment` must be a table"),
+        ('package = "${NOT_THERE}"', "'NOT_THERE' is not set"),
+        ('other = "x"', "has no 'name'"),
+    ],
+)
+def test_a_flow_s_source_that_is_wrong(tmp_path: Path, source: str, said: str) -> None:
+    flow(tmp_path, source)
+    with pytest.raises(FlowError) as caught:
+        load_flows(tmp_path / "flow.toml", {"TOKEN": "x"})
+    assert said in str(caught.value)
+    assert "[sources.theirs]" in str(caught.value)
+
+
+def test_a_tap_is_known_by_its_name(tmp_path: Path) -> None:
+    flow(tmp_path, 'package = "tap-gitlab==0.5.1"\ncatalog = "c.json"')
+    (found,) = load_flows(tmp_path / "flow.toml", {"TOKEN": "x"})
+    assert found.connector == "tap-gitlab==0.5.1"
