@@ -13,8 +13,8 @@ from headwater.http.auth_oauth import ConfigTokens, JwtGrant, OAuth2
 from headwater.http.auth_session import SessionLogin
 from headwater.http.auth_tokens import RotatingTokens
 from headwater.http.faults import Fault
+from headwater.http.keyset import Keyset
 from headwater.http.paginate import (
-    Keyset,
     LinkHeader,
     NextUrl,
     OffsetPages,

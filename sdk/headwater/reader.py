@@ -13,6 +13,7 @@ from headwater.cursor import Cursor, latest
 from headwater.errors import ConfigError, SkipSlice, Stopped
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Message, State, Status, StreamStatus
+from headwater.resume import COMPLETE, PagesState
 from headwater.slices import SliceReader, Step, Task
 from headwater.state import NO_CURSOR, StreamState
 from headwater.stream import Stream
@@ -29,6 +30,9 @@ _SHARE = 400
 _SECONDS = 60.0
 _SECONDS_EACH = 0.005
 """For each partition: a state of 50,000 of them, 5 MB, goes out every four minutes, if not for its share."""
+_PAGES_BYTES = 1 << 20
+_PAGES_SECONDS = 10.0
+"""A full refresh is rarely gone on with: its state goes out less often, and when the stream fails."""
 _SENTINELS = {"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"}
 
 
@@ -40,7 +44,8 @@ class StreamReader:
 
     :param stream: the stream.
     :param configured: how the sync wants it.
-    :param blob: its stored state; None for a first read. A full refresh does not use it.
+    :param blob: its stored state; None for a first read. A full refresh uses it where the stream is resumable:
+        platforms give it within one job.
     :param events: what the source has to say meanwhile; it goes out before the next message.
     """
 
@@ -54,13 +59,19 @@ class StreamReader:
         self.stream = stream
         self.descriptor = configured.descriptor
         incremental = configured.sync_mode == "incremental" and stream.cursor is not None
-        self._state = StreamState(stream.cursor, blob, stream.name) if incremental and stream.cursor else None
-        if blob and self._state is not None and self._state.is_empty and not _SENTINELS & blob.keys():
+        self._state: StreamState | PagesState | None = None
+        if incremental and stream.cursor is not None:
+            self._state = StreamState(stream.cursor, blob, stream.name)
+        elif configured.sync_mode == "full_refresh" and stream.is_resumable:
+            self._state = PagesState(blob, stream.name)
+        if blob and incremental and self._state is not None and self._state.is_empty and not _SENTINELS & blob.keys():
             log.warning(
                 "Stream %s: its state says nothing of %r, so it is read from the beginning. It has: %s.",
                 self.descriptor, stream.cursor.field if stream.cursor else "", ", ".join(map(repr, list(blob)[:8])),
             )  # fmt: skip
-        self.steps = SliceReader(stream, configured, stateful=self._state is not None).steps
+        resumable = isinstance(self._state, PagesState)
+        stateful = self._state is not None and not resumable
+        self.steps = SliceReader(stream, configured, stateful=stateful, resumable=resumable).steps
         self._events = events
         self._running = False
         self._records_since_state = 0
@@ -106,6 +117,11 @@ class StreamReader:
         for slice in self.stream.slices():
             known = self._state.expect(slice.partition) if self._state is not None else None
             cursor = self.stream.cursor
+            if isinstance(self._state, PagesState):
+                if known is not COMPLETE:
+                    begin = self._begin(cursor, None, start) if cursor is not None else start
+                    yield Task(next(index), replace(slice, start=begin, resume=known or {}))
+                continue
             if cursor is None:
                 yield Task(next(index), replace(slice, start=start), known)
                 continue
@@ -187,6 +203,8 @@ class StreamReader:
         """At the end: the last state."""
         if self._empty:
             log.warning("Stream %s: %d empty records were left out.", self.descriptor, self._empty)
+        if isinstance(self._state, PagesState):
+            self._state.finish()
         yield from self._state_message(final=True, force=True)
 
     def _book(self, step: Step) -> None:
@@ -208,9 +226,10 @@ class StreamReader:
         partitions = len(self._state) if self._state is not None else 0
         if not self._records_since_state:
             return False
-        if self._bytes_since_state >= _SHARE * partitions:
+        least, seconds = (_PAGES_BYTES, _PAGES_SECONDS) if isinstance(self._state, PagesState) else (0, _SECONDS)
+        if self._bytes_since_state >= max(least, _SHARE * partitions):
             return True
-        return time.monotonic() - self._told_at >= max(_SECONDS, partitions * _SECONDS_EACH)
+        return time.monotonic() - self._told_at >= max(seconds, partitions * _SECONDS_EACH)
 
     def _state_message(self, *, final: bool, force: bool) -> Iterator[Message]:
         """The state, when it is due: at the end, and whenever enough records went out since the last one."""

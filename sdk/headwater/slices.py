@@ -17,6 +17,7 @@ from headwater.cursor import Key, earliest, is_ascending, is_before, latest, not
 from headwater.projection import Projection
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Records
+from headwater.resume import COMPLETE
 from headwater.schemas.asked import schema_of
 from headwater.state import Partition
 from headwater.stream import Page, Slice, Stream, is_past
@@ -75,13 +76,17 @@ class SliceReader:
 
     :param stream: the stream.
     :param configured: how the sync wants it.
-    :param stateful: whether it has a state to be moved.
+    :param stateful: whether it has a state to be moved by its cursor.
+    :param resumable: whether it has one to be moved by its pages.
     """
 
-    def __init__(self, stream: Stream, configured: ConfiguredStream, *, stateful: bool) -> None:
+    def __init__(
+        self, stream: Stream, configured: ConfiguredStream, *, stateful: bool, resumable: bool = False
+    ) -> None:
         self._stream = stream
         self._descriptor = configured.descriptor
         self._stateful = stateful
+        self._resumable = resumable
         self._projection = _projection(stream, configured)
         self._coercion = _coercion(stream)
 
@@ -114,6 +119,8 @@ class SliceReader:
                 given = at_end(page) if keyed else given
                 if self._stateful:
                     step.move, step.value, step.window = "to", latest((high, task.floor), key), task.window
+            if self._resumable and whole.next is not None:
+                step.move, step.value = "to", whole.next
             yield step
             if order == "descending" and is_past(seen, slice.start, key):
                 break
@@ -122,6 +129,8 @@ class SliceReader:
                 high = now(high)  # what changed behind the reader's back is later than its start
             value = latest((high, task.floor), key)
             yield Step(slice.partition, move="to", value=value, done=True, window=task.window)
+        elif self._resumable:
+            yield Step(slice.partition, move="to", value=COMPLETE, done=True)
 
     def _complain(self, slice: Slice, order: str | None) -> None:
         cursor = self._stream.cursor
@@ -195,7 +204,7 @@ def _last(values: Sequence[Any], key: Key) -> Any:
 
 def at_end(page: Page) -> dict[bytes, Any]:
     """The records at the end of an ascending page that have its last cursor value or the one before it, and
-    that value: those that :class:`~headwater.http.paginate.Keyset` asks for again."""
+    that value: those that :class:`~headwater.http.keyset.Keyset` asks for again."""
     found: dict[bytes, Any] = {}
     values: list[Any] = []
     for place in range(len(page.data and page.cursors) - 1, -1, -1):

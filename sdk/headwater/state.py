@@ -135,7 +135,7 @@ class StreamState:
                 self._wrong("a `cursor` must be an object.")
             if partition is not None and not isinstance(partition, Mapping):
                 self._wrong("a `partition` must be an object.")
-            self.set(dict(_flat(partition or {})), self._value(cursor or {}))
+            self.set(dict(flat(partition or {})), self._value(cursor or {}))
 
     def _less(self, value: Any, seconds: Any) -> Any:
         """A global cursor, less the time in which partitions may have changed behind it."""
@@ -230,12 +230,12 @@ def _plain(value: Any) -> Any:
     return int(text) if _NUMBER.fullmatch(text) else text
 
 
-def _flat(partition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def flat(partition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """A partition as Airbyte's connectors write it, without the nesting of its parents. Of two values with
     one name, the partition's own comes last."""
     for value in partition.values():
         if isinstance(value, Mapping):
-            yield from _flat(value)
+            yield from flat(value)
     for name, value in partition.items():
         if not isinstance(value, Mapping) and (name != "parent_slice" or value):
             yield name, value

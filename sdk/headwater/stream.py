@@ -38,12 +38,15 @@ class Slice:
     :ivar parent: the parent stream's record, where this stream has a parent.
     :ivar end: where the next slice begins, for a cursor with windows; None: read to the end. What lies there may be
         given by both.
+    :ivar resume: in a full refresh of a stream that :attr:`~Stream.is_resumable`, where it goes on: what a page's
+        ``next`` was, or empty: at the beginning. Else None.
     """
 
     partition: Partition = field(default_factory=dict)
     start: Any = None
     parent: Record | None = None
     end: Any = None
+    resume: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -56,11 +59,14 @@ class Page:
     :ivar data: one JSON object each.
     :ivar cursors: the cursor value of each record (None where it has none); empty for a stream without cursor.
     :ivar changes: what had to be changed in which record.
+    :ivar next: where a full refresh would go on behind it, as a state has it: an object; None: it can't, or it is the
+        last.
     """
 
     data: Sequence[bytes | msgspec.Raw]
     cursors: Sequence[Any] = ()
     changes: Mapping[int, Sequence[Change]] = field(default_factory=dict)
+    next: Mapping[str, Any] | None = None
 
     @staticmethod
     def of_rows(rows: Sequence[Record], cursor: Cursor | None) -> Page:
@@ -154,6 +160,12 @@ class Stream(ABC):
         """Whether it has one slice, whatever the config says."""
         return type(self).partitions is Stream.partitions and (self.cursor is None or self.cursor.window is None)
 
+    @property
+    def is_resumable(self) -> bool:
+        """Whether a full refresh goes on where an earlier try of the same job failed: its pages say what comes
+        ``next``, and it heeds ``slice.resume``. The catalog says so to the platform, which else begins anew."""
+        return False
+
     def slices(self) -> Iterable[Slice]:
         """What is read independently, before it is known from where on: one for each of :meth:`partitions`."""
         return map(Slice, self.partitions())
@@ -191,10 +203,11 @@ class Stream(ABC):
             namespace=self.namespace,
             json_schema=schema_of(self),
             supported_sync_modes=("full_refresh", "incremental") if self.cursor else ("full_refresh",),
-            source_defined_cursor=self.cursor is not None,
+            source_defined_cursor=self.cursor is not None or self.is_resumable,
             default_cursor_field=self.cursor.path if self.cursor else (),
             primary_key=keys,
             primary_key_scope=tuple((name,) for name in self.primary_key_scope),
-            # not is_resumable: a full refresh that is tried again begins anew, and the platform must know, or the
-            # rows of the first try stay beside those of the second (Airbyte protocol, "Refreshes")
+            # of others the platform must know that they begin anew, or the rows of the first try stay beside those of
+            # the second (Airbyte protocol, "Refreshes")
+            is_resumable=self.is_resumable,
         )

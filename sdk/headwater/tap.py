@@ -184,7 +184,8 @@ class _TapCommand(Command):
         bookmarks = _bookmarks(arguments.state, streams)
         run = self._run_of_streams = TapRun(self._tap_wire, selection, bookmarks)
         catalog = ConfiguredCatalog(tuple(selected.configured for selected in selection.streams))
-        messages = as_generator(source.read(catalog, bookmarks.states()))
+        states = [state for state in bookmarks.states() if state.stream in run.incremental]
+        messages = as_generator(source.read(catalog, states))
         assert isinstance(messages, GeneratorType)
         try:
             self._relay(messages)

@@ -95,6 +95,7 @@ class TapRun:
     :param selection: the streams that are read.
     :param bookmarks: how far they were read before; moves with the run.
     :ivar failures: why a stream failed, by its name.
+    :ivar incremental: the streams that have a state. Singer knows no tries of one job: what is read whole begins anew.
     """
 
     def __init__(self, wire: TapWire, selection: Selection, bookmarks: Bookmarks) -> None:
@@ -102,6 +103,9 @@ class TapRun:
         self._wire = wire
         self._bookmarks = bookmarks
         self._streams = {selected.configured.descriptor: _Told(selected) for selected in selection.streams}
+        self.incremental = frozenset(
+            name for name, told in self._streams.items() if told.selected.configured.sync_mode == "incremental"
+        )
         self._pending = False
         self._bytes = 0
         for remark in selection.remarks:
@@ -153,7 +157,7 @@ class TapRun:
         if stream is None:
             raise SourceError(f"A {message.type} state can't be told in Singer; states by stream can.")
         # a stream that is read whole has no bookmark, and keeps the one that it may have had
-        if blob is not None and blob != NO_CURSOR:
+        if blob is not None and blob != NO_CURSOR and stream in self.incremental:
             self._bookmarks.update(stream, blob)
         self._pending = True
         size = self._bookmarks.size

@@ -88,8 +88,32 @@ def test_the_page_names_every_choice() -> None:
 
 
 def test_what_it_says_of_numbers() -> None:
-    from headwater.http import stream, transport
+    from headwater.http import listing, transport
     from headwater.http.cache import InMemory
 
-    assert (stream._EMPTY_PAGES, stream._EQUAL_PAGES, transport._REDIRECTS, transport._RECOVERIES) == (1000, 3, 10, 10)
+    assert (listing._EMPTY_PAGES, listing._EQUAL_PAGES, transport._REDIRECTS, transport._RECOVERIES) == (
+        1000,
+        3,
+        10,
+        10,
+    )
     assert InMemory({})._budget == 64 << 20
+
+
+def test_a_paginator_of_ones_own_can_be_gone_on_with(page: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headwater.reader._PAGES_BYTES", 0)
+    with Upstream() as api:
+        api.on("/entries", query={"after": None}, json={"more": True, "last": 7})
+        api.on("/entries", query={"after": "7"}, status=422)
+        entries = type("Entries", (page.Entries,), {"records": "rows", "parse": lambda *_: [{"id": 1}]})
+        forge = source(page, "Forge", api.url, entries, page.Ranking)
+        assert [stream.is_resumable for stream in forge.discover().streams] == [True, False]
+        failed = read(forge, "entries")
+        assert failed.states[-1].stream_state == {"next_page": {"params": {"after": 7}}}
+
+
+def test_what_it_says_of_resumed_reads() -> None:
+    from headwater import reader
+
+    assert (reader._PAGES_BYTES, reader._PAGES_SECONDS) == (1 << 20, 10.0)
+    assert (reader._SHARE, reader._SECONDS, reader._SECONDS_EACH) == (400, 60.0, 0.005)

@@ -35,7 +35,12 @@ _SCALAR = str | int | float | bool | None
 
 
 class HttpPage:
-    """An answer and its records: what a paginator sees, and what becomes a :class:`Page`."""
+    """An answer and its records: what a paginator sees, and what becomes a :class:`Page`.
+
+    :ivar instead: a paginator's word on what is given in its place; None: itself.
+    """
+
+    instead: Sequence[HttpPage] | None = None
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headwater.cursor import Key, is_ascending, is_before
+from headwater.cursor import Key
 from headwater.http.request import Request, at_host_of, joined
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class Answer(Protocol):
 
 
 class Paginator(Protocol):
-    """Says which requests follow the first one."""
+    """Says which requests follow the first one. One that can go on from any of them has a method ``resumed``, see
+    :class:`~headwater.http.resume.Resumable`: then so can a full refresh."""
 
     def requests(self, first: Request) -> Requests:
         """The requests of one slice; each ``yield`` gives back the page of its request."""
@@ -59,6 +60,10 @@ class SinglePage:
     def requests(self, first: Request) -> Requests:
         """The first request alone."""
         yield first
+
+    def resumed(self, first: Request, request: Request) -> Requests:
+        """As :class:`~headwater.http.resume.Resumable`."""
+        yield request
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,11 @@ class LinkHeader:
 
     def requests(self, first: Request) -> Requests:
         """Follow the header until there is none."""
-        page = yield first
+        return self.resumed(first, first)
+
+    def resumed(self, first: Request, request: Request) -> Requests:
+        """As :class:`~headwater.http.resume.Resumable`."""
+        page = yield request
         while url := _next_link(page.response.headers.get("Link")):
             page = yield _followed(first, page, url, same_host=self.same_host)
 
@@ -91,7 +100,11 @@ class NextUrl:
 
     def requests(self, first: Request) -> Requests:
         """Follow the URL until it is null, empty or absent."""
-        page = yield first
+        return self.resumed(first, first)
+
+    def resumed(self, first: Request, request: Request) -> Requests:
+        """As :class:`~headwater.http.resume.Resumable`."""
+        page = yield request
         while url := _at(page.json(), self.path):
             page = yield _followed(first, page, str(url), same_host=self.same_host)
 
@@ -109,7 +122,11 @@ class TokenPages:
 
     def requests(self, first: Request) -> Requests:
         """Follow the token until it is null, empty or absent."""
-        page = yield first
+        return self.resumed(first, first)
+
+    def resumed(self, first: Request, request: Request) -> Requests:
+        """As :class:`~headwater.http.resume.Resumable`."""
+        page = yield request
         while (token := _at(page.json(), self.path)) not in (None, ""):
             page = yield first.with_params(**{self.param: token})
 
@@ -131,8 +148,13 @@ class PageNumbers:
 
     def requests(self, first: Request) -> Requests:
         """Count up until a page is not full."""
-        first = _sized(first, self.size_param, self.size)
-        number = self.start
+        return self._from(_sized(first, self.size_param, self.size), self.start)
+
+    def resumed(self, first: Request, request: Request) -> Requests:
+        """From the page before: what was deleted meanwhile has moved others into it."""
+        return self._from(request, max(self.start, int(request.params[self.param]) - 1))
+
+    def _from(self, first: Request, number: int) -> Requests:
         page = yield first.with_params(**{self.param: number})
         while len(page) and len(page) >= self.size:
             number += 1
@@ -152,82 +174,17 @@ class OffsetPages:
 
     def requests(self, first: Request) -> Requests:
         """Move the offset by what came until a page is not full."""
-        first = _sized(first, self.size_param, self.size)
-        offset = 0
+        return self._from(_sized(first, self.size_param, self.size), 0)
+
+    def resumed(self, first: Request, request: Request) -> Requests:
+        """From a page before: what was deleted meanwhile has moved others into it."""
+        return self._from(request, max(0, int(request.params[self.param]) - self.size))
+
+    def _from(self, first: Request, offset: int) -> Requests:
         page = yield first.with_params(**{self.param: offset})
         while len(page) and len(page) >= self.size:
             offset += len(page)
             page = yield first.with_params(**{self.param: offset})
-
-
-@dataclass(frozen=True)
-class Keyset:
-    """The next page starts where the last records' cursor stands: for APIs that sort by the cursor, ascending,
-    and take a lower bound for it.
-
-    Numbered pages of a list that is being changed lose records: what is updated moves to the end, everything
-    behind it moves up by one, and the first record of the next page is now the last of this one. Asking by
-    value can't lose any; the records at the boundary come twice. The bound is the last value but one, so that
-    it may be inclusive or not. Where a page has too few values, or the order is not what it should be, the
-    inner paginator goes on from there.
-
-    :ivar param: the query parameter of the lower bound.
-    :ivar inner: how the API itself pages.
-    """
-
-    param: str
-    inner: Paginator
-
-    def requests(self, first: Request) -> Requests:
-        """Ask on from the last cursor values, until the inner paginator says that there is no more.
-
-        When a page shows that the server does not sort, or ignores the bound, the listing without a bound goes
-        on where it was left: with a bound, a list in no order would lose records.
-        """
-        pages = self.inner.requests(first)
-        request = next(pages)
-        asked: Any = None  # the bound that this request was made with
-        unbounded: tuple[Requests, Request] | None = None  # the listing without one
-        trusted = True
-        while True:
-            page = yield request
-            following = _after(pages, page)
-            key = page.key
-            values = [value for value in page.cursor_values() if key(value) is not None]
-            if trusted and not _as_asked(values, asked, key):
-                trusted = False
-                if unbounded is not None:
-                    pages, request = unbounded
-                    continue
-            if following is None:
-                return
-            bound = _last_bound(values, key) if trusted else None
-            if bound is None or bound == asked:
-                request = following
-                continue
-            if unbounded is None:
-                unbounded = pages, following
-            asked = bound
-            pages = self.inner.requests(first.with_params(**{self.param: bound}))
-            request = next(pages)
-
-
-def _after(pages: Requests, page: Answer) -> Request | None:
-    """The next request; None: there are no more."""
-    try:
-        return pages.send(page)
-    except StopIteration:
-        return None
-
-
-def _as_asked(values: list[Any], asked: Any, key: Key) -> bool:
-    """Whether a page is in ascending order and not before the bound that it was asked for with."""
-    return is_ascending(values, key) and not (values and asked is not None and is_before(values[0], asked, key))
-
-
-def _last_bound(values: list[Any], key: Key) -> Any:
-    """The value from which on to ask: of ascending ones the last but one; None where they are all alike."""
-    return next((value for value in reversed(values) if is_before(value, values[-1], key)), None)
 
 
 _LINK = re.compile(r'<([^>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*")*)')

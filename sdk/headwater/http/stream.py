@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headwater.cursor import Cursor, Key, is_ascending, is_before, plain_key
-from headwater.errors import SkipSlice, SourceError
+from headwater.errors import SkipSlice
 from headwater.http.decode import HttpPage, RawRecords, raw_records, records_of, rows_of, rows_page
+from headwater.http.listing import Listing
 from headwater.http.paginate import Paginator
 from headwater.http.path import fill
 from headwater.http.request import Request
+from headwater.http.resume import resumed_by
 from headwater.http.source import HttpSource
 from headwater.slices import at_end, without
 from headwater.stream import Page, Record, Slice, Stream, is_past
@@ -23,12 +25,6 @@ if TYPE_CHECKING:
     from requests import Response
 
 log = logging.getLogger("headwater")
-
-# Three equal full pages in a row are a server that does not honour the page it is asked for.
-_EQUAL_PAGES = 3
-
-# An API that filters what it has paged may give some empty pages before a full one; so many never end.
-_EMPTY_PAGES = 1000
 
 
 class HttpStream(Stream):
@@ -48,6 +44,8 @@ class HttpStream(Stream):
     :cvar records: where the list of records is in the body: names joined by dots; empty: the body is the list. With
         a dot at its end, one object is there, which is the record: ``"data."``; ``"."``: the body is the record.
     :cvar paginator: None: the source's.
+    :cvar resumable: a full refresh that failed goes on from the page where it was, when the platform tries again
+        within the same job. Say no where a page's number or token means something else by then.
     :cvar parent: a stream whose every record gives requests of this one; it may have a parent itself. Slices,
         and their state, are the parent's: this stream is read for the parent's records that are new since the
         slice's start. Under a parent without a cursor it is read for all of them, and its own cursor counts.
@@ -57,6 +55,7 @@ class HttpStream(Stream):
     params: Mapping[str, Any] = {}
     records: str = ""
     paginator: Paginator | None = None
+    resumable: bool = True
     parent: type[HttpStream] | None = None
     source: HttpSource
 
@@ -108,6 +107,19 @@ class HttpStream(Stream):
             return False
         return self.parent is None or self.parent(self.source).is_whole
 
+    @property
+    def is_resumable(self) -> bool:
+        """Where the paginator can go on from any page, and nothing is between it and the records."""
+        kind = type(self)
+        return (
+            self.resumable
+            and self.parent is None
+            and kind.read is HttpStream.read
+            and kind.pages is HttpStream.pages
+            and (self.cursor is None or self.cursor.window is None)
+            and resumed_by(self.paginator or self.source.paginator) is not None
+        )
+
     def pages(self, slice: Slice) -> Iterator[Page]:
         """The slice's pages; with a parent, those of each of its records."""
         return self._asked(slice) if type(self).read is HttpStream.read else super().pages(slice)
@@ -137,44 +149,10 @@ class HttpStream(Stream):
                     return
 
     def _pages(self, slice: Slice) -> Iterator[Page]:
-        paginator = self.paginator or self.source.paginator
-        requests = paginator.requests(self.request(slice))
-        request: Request | None = next(requests, None)
-        asked: set[int] = set()
-        last: Sequence[Any] = ()
-        equal, empty = 1, 0
-        while request is not None:
-            if request.identity in asked:
-                raise SourceError(
-                    f"Stream {self.name}: the pages go round in a circle; one was asked for twice. The server "
-                    "repeats its next page, or the paginator does not fit it.",
-                    stream=self.name,
-                )
-            asked.add(request.identity)
-            page = self.source.send(request, lambda response: self._page(response, slice), self.descriptor)
-            data = page.page.data
-            equal = equal + 1 if data and data == last else 1
-            if equal >= _EQUAL_PAGES:
-                raise SourceError(
-                    f"Stream {self.name}: the server gave the same page {equal} times. It seems not to honour "
-                    "the page that it is asked for; another paginator is needed.",
-                    stream=self.name,
-                )
-            empty = 0 if data or len(page) else empty + 1  # what parse() left out, the server gave
-            if empty >= _EMPTY_PAGES:
-                raise SourceError(
-                    f"Stream {self.name}: the server gave {empty} pages without a record, each with a next page. "
-                    "It seems to have no last one.",
-                    stream=self.name,
-                )
-            last = data
-            yield page.page
-            try:
-                request = requests.send(page)
-            except StopIteration:
-                return
+        return Listing(self, slice).pages()
 
-    def _page(self, response: Response, slice: Slice) -> HttpPage:
+    def page(self, response: Response, slice: Slice) -> HttpPage:
+        """The records of an answer as they travel: as they came, unless :meth:`parse` is overridden."""
         if type(self).parse is HttpStream.parse:
             try:
                 return HttpPage(response, self._raw.page(response.content), key=self._key)

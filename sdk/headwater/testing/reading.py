@@ -46,14 +46,20 @@ def read(
     *streams: str,
     state: Sequence[State] | ReadResult | None = None,
     full_refresh: bool = False,
+    same_job: bool = False,
 ) -> ReadResult:
     """Read a source to its end, or until it fails.
 
     :param streams: their names; none: all. Incremental where they can be, unless ``full_refresh``.
     :param state: where to go on from: states, or the result of an earlier read.
+    :param same_job: this is another try of the job that the states are of: streams that are read whole get theirs too.
+        A new job reads them from the beginning, as on Airbyte's platform.
     """
     states = state.states if isinstance(state, ReadResult) else list(state or ())
     catalog = source.discover().configured(streams or None, full_refresh=full_refresh)
+    whole = {stream.descriptor for stream in catalog.streams if stream.sync_mode == "full_refresh"}
+    if not same_job:
+        states = [one for one in states if one.stream not in whole]
     return result_of(source.read(catalog, states), catalog)
 
 

@@ -65,7 +65,7 @@ class ConnectorDataSource(IDataSource):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - raised again, without secrets
             raise _shown(error, self.connector, self._config) from None
         self._streams = [
-            ConnectorStream(self.connector, self._config, stream, _start(state, str(stream.descriptor)))
+            ConnectorStream(self.connector, self._config, stream, _start(state, stream))
             for stream in catalog.configured().streams
         ]
 
@@ -174,9 +174,11 @@ def _shown(error: Exception, connector: type[Source], config: Mapping[str, Any])
     return classified(without_secrets(error, secrets_of(connector, config)))
 
 
-def _start(state: Any, name: str) -> list[State]:
-    """Where a stream was read up to: its own state, or that of all streams, which Headwater's flows keep."""
-    if state is None:
+def _start(state: Any, stream: ConfiguredStream) -> list[State]:
+    """Where a stream was read up to: its own state, or that of all streams, which Headwater's flows keep. One that is
+    read whole begins anew: given the state of a finished full refresh, it would give nothing."""
+    name = str(stream.descriptor)
+    if state is None or stream.sync_mode == "full_refresh":
         return []
     if own := state.read_stream(name):
         return [stream_state(name, own)]

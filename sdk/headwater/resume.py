@@ -1,0 +1,109 @@
+"""How far a full refresh has come: the state that a read within the same job goes on from.
+
+A platform that tries a failed job again gives a stream that is read whole its last state, if the catalog says that it
+``is_resumable``; the next job begins without it (Airbyte protocol, "Refreshes").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from headwater.errors import ConfigError
+from headwater.state import NO_CURSOR, Partition, Places, flat
+
+COMPLETE: Mapping[str, Any] = {"__ab_full_refresh_sync_complete": True}
+"""The state of a stream that was read whole, as the airbyte-cdk writes it; of a partition likewise."""
+PAGE = "next_page"
+
+
+class PagesState:
+    """The page that comes next, of one stream, by partition.
+
+    It has what :class:`~headwater.state.StreamState` has. Written as ``{"next_page": ...}`` for a stream without
+    partitions, as ``{"states": [{"partition": ..., "cursor": {"next_page": ...}}]}`` for one with them; a partition
+    that was read whole has the sentinel as its cursor.
+
+    :param blob: the state of an earlier try of the same job; None: there was none, or it is of something else.
+    :param stream: the stream's name, for errors.
+    :raises ConfigError: for a state of a wrong shape.
+    """
+
+    def __init__(self, blob: Mapping[str, Any] | None, stream: str) -> None:
+        self._places = Places()
+        self._whole: Any = None
+        self._stream = stream
+        self._is_complete = COMPLETE.items() <= (blob or {}).items()
+        self.version = 0
+        if blob and not self._is_complete:
+            self._whole = self._known(blob)
+            states = blob.get("states") or []
+            if not isinstance(states, list):
+                self._wrong("`states` must be a list")
+            for entry in states:
+                partition = entry.get("partition") if isinstance(entry, Mapping) else None
+                cursor = entry.get("cursor") if isinstance(entry, Mapping) else None
+                if not isinstance(partition, Mapping) or not isinstance(cursor, Mapping):
+                    self._wrong("an entry of `states` must be an object with `partition` and `cursor`")
+                self._places.set(dict(flat(partition)), self._known(cursor))
+
+    def _wrong(self, what: str) -> NoReturn:
+        raise ConfigError(
+            f"state of stream {self._stream!r}: {what}. Correct it, or reset the stream.", stream=self._stream
+        )
+
+    def _known(self, cursor: Mapping[str, Any]) -> Any:
+        if COMPLETE.items() <= cursor.items():
+            return COMPLETE
+        page = cursor.get(PAGE)
+        if page is not None and not isinstance(page, Mapping):
+            self._wrong(f"{PAGE!r} must be an object")
+        return page
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known."""
+        return self._whole is None and not self._places and not self._is_complete
+
+    def expect(self, partition: Partition) -> Any:
+        """Where a partition goes on: a page, COMPLETE, or None: at its beginning."""
+        if self._is_complete:
+            return COMPLETE
+        if not partition:
+            return self._whole
+        if partition not in self._places:
+            self._places.set(partition, None)
+        return self._places.get(partition)
+
+    def set(self, partition: Partition, value: Any) -> None:
+        """What comes next in a partition."""
+        if value is not None:
+            self.put_back(partition, value)
+
+    def put_back(self, partition: Partition, value: Any) -> None:
+        """Likewise; None: its beginning."""
+        if partition:
+            self.version += self._places.set(partition, value)
+        elif value != self._whole:
+            self._whole = value
+            self.version += 1
+
+    def finish(self) -> None:
+        """The stream was read whole."""
+        self._is_complete = True
+        self.version += 1
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def to_json(self) -> dict[str, Any]:
+        """The state's content. It is complete only when the stream is, not when the last page is."""
+        if self._is_complete:
+            return dict(COMPLETE)
+        states = [
+            {"partition": partition, "cursor": dict(value) if value is COMPLETE else {PAGE: value}}
+            for partition, value in self._places.items()
+        ]
+        if states:
+            return {"states": states}
+        return dict(NO_CURSOR) if self._whole in (None, COMPLETE) else {PAGE: self._whole}
