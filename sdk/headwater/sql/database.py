@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ConfigError, HeadwaterError, SourceError, TransientError
 from headwater.protocol.values import encode_rows
-from headwater.sql.tables import Column, Selection, Table, Wanted
+from headwater.sql.tables import Column, Selection, Table, Wanted, as_text
 from headwater.sql.types import kind_of
 
 if TYPE_CHECKING:
@@ -224,6 +224,11 @@ class Database:
     def literal(self, text: str) -> str:
         """A text in SQL."""
         return "'" + text.replace("'", "''") + "'"
+
+    def value_of(self, column: Column, value: Any) -> str:
+        """A column's value, as a record or a state has it, in SQL."""
+        assert column.kind.literal is not None
+        return column.kind.literal.format(self.literal(as_text(value)))
 
     def column(self, name: str) -> str:
         """A column of the table that is read. Not just its name, which may be that of a result's column, too."""

@@ -19,7 +19,7 @@ import msgspec
 from headwater.errors import ConfigError
 from headwater.sql.marks import plain
 from headwater.sql.state import Range, TableState
-from headwater.sql.tables import Column, Key, Selection, Table, as_text
+from headwater.sql.tables import Column, Key, Selection, Table
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -103,7 +103,7 @@ class Part:
         """The condition of rows from a value of the cursor on. Those that have it come again: another row with
         the same value may have been written since."""
         assert self.cursor is not None
-        return f"{database.column(self.cursor.name)} >= {literal(database, self.cursor, value)}"
+        return f"{database.column(self.cursor.name)} >= {database.value_of(self.cursor, value)}"
 
 
 def parts_of(
@@ -143,7 +143,7 @@ def parts_of(
 def _from_cursor(
     database: Database, selection: Selection, key: Sequence[str], cursor: Column, high: Any, lookback: float | None
 ) -> Part:
-    since = literal(database, cursor, high)
+    since = database.value_of(cursor, high)
     if lookback:
         since = database.before(since, cursor, lookback)
     ordered = replace(selection, order=(cursor.name, *(name for name in key if name != cursor.name)))
@@ -172,19 +172,13 @@ def highest(database: Database, connection: Connection, selection: Selection, cu
     return place[0] if place is not None else None
 
 
-def literal(database: Database, column: Column, value: Any) -> str:
-    """A value of a record in SQL."""
-    assert column.kind.literal is not None
-    return column.kind.literal.format(database.literal(as_text(value)))
-
-
 def between(database: Database, table: Table, part: Range) -> list[str]:
     """The conditions of a range."""
     first = table.column(table.key[0])
     assert first is not None
     name = database.column(first.name)
-    low = f"{name} > {literal(database, first, part.low)}" if part.low is not None else ""
-    high = f"{name} <= {literal(database, first, part.high)}" if part.high is not None else ""
+    low = f"{name} > {database.value_of(first, part.low)}" if part.low is not None else ""
+    high = f"{name} <= {database.value_of(first, part.high)}" if part.high is not None else ""
     return [low, high]
 
 
@@ -192,7 +186,7 @@ def after(database: Database, table: Table, key: Sequence[str], place: Key) -> s
     """The condition of rows after one, in the order of the key."""
     columns = [column for name in key if (column := table.column(name)) is not None]
     names = [database.column(column.name) for column in columns]
-    values = [literal(database, column, value) for column, value in zip(columns, place, strict=True)]
+    values = [database.value_of(column, value) for column, value in zip(columns, place, strict=True)]
     return database.is_after(names, values)
 
 

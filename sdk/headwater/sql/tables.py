@@ -77,6 +77,7 @@ class Table:
     :ivar size: bytes that it takes in the database; None: nobody knows, or it is no table.
     :ivar address: the rows' own address, by which they can be read where there is no key (``ctid``).
     :ivar missing: the rights that reading it takes and that the user does not have.
+    :ivar nulls_first: in an order nulls come first, so that what comes after a value is greater.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Table:
     size: int | None = None
     address: str | None = None
     missing: tuple[str, ...] = ()
+    nulls_first: bool = False
 
     @property
     def descriptor(self) -> StreamDescriptor:
@@ -108,9 +110,10 @@ class Table:
 
     @property
     def is_ordered(self) -> bool:
-        """Whether its rows can be read by primary key, and on from any of them: a key with nulls has no order."""
-        found = [self.column(name) for name in self.key]
-        return bool(found) and all(column is not None and column.orders and not column.nullable for column in found)
+        """Whether its rows can be read by primary key, and on from any of them."""
+        found = [column for name in self.key if (column := self.column(name)) is not None and column.orders]
+        has_order = self.nulls_first or not any(column.nullable for column in found)
+        return has_order and len(found) == len(self.key) > 0
 
 
 @dataclass(frozen=True)
