@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headwater import ConfigError, HttpSource, HttpStream, SkipSlice, SourceError, TransientError
+from headwater import ConfigError, HttpSource, HttpStream, Manners, SkipSlice, SourceError, TransientError
 from headwater.config import Config
 from headwater.errors import HeadwaterError, IncompleteError
 from headwater.http.retry import RetryPolicy
@@ -52,7 +52,7 @@ class Notes(HttpStream):
 class Crm(HttpSource):
     name = "crm"
     config: CrmConfig
-    retry = RetryPolicy(attempts=1)
+    manners = Manners(retry=RetryPolicy(attempts=1))
 
     def base_url(self) -> str:
         return self.config.url

@@ -14,6 +14,7 @@ from headwater.http.auth_session import SessionLogin
 from headwater.http.auth_tokens import RotatingTokens
 from headwater.http.faults import Fault
 from headwater.http.keyset import Keyset
+from headwater.http.manners import Manners
 from headwater.http.paginate import (
     LinkHeader,
     NextUrl,
@@ -53,6 +54,7 @@ __all__ = [
     "JwtGrant",
     "Keyset",
     "LinkHeader",
+    "Manners",
     "NextUrl",
     "OAuth2",
     "OffsetPages",

@@ -87,17 +87,19 @@ def adopt(mine: Bell) -> None:
     _here.bell = mine
 
 
-def pause(seconds: float) -> None:
-    """Wait for a time. Unlike ``time.sleep`` this ends at once when a signal's handler raises, and when the
-    read that this thread works for is stopped.
+def pause(seconds: float, *, until_rung: bool = False) -> None:
+    """Wait for a time. Unlike ``time.sleep`` this ends at once when a signal's handler raises, and when the read
+    that this thread works for is stopped.
 
+    :param until_rung: this thread's bell ends it as well.
     :raises Stopped: in the second case.
     """
     mine = bell()
     mine.check()
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        mine.wait(left)
+        if mine.wait(left) and until_rung:
+            return
 
 
 def taken(queue: SimpleQueue[T], seconds: float | None = None) -> T | None:

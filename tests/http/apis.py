@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headwater import Config, HttpSource, HttpStream, Record, RetryPolicy, Slice, Stream
+from headwater import Config, HttpSource, HttpStream, Manners, Record, RetryPolicy, Slice, Stream
 from headwater.protocol.messages import ErrorTrace
 from headwater.testing import Upstream, read
 
@@ -26,8 +26,7 @@ class Api(HttpSource):
 
     name = "api"
     config: Config
-    retry = QUICK
-    timeout = 5.0
+    manners = Manners(retry=QUICK, timeout=5.0)
     kinds: tuple[Any, ...] = (Items,)
 
     def __init__(self, url: str, *kinds: Any, auth: Any = None, **constants: Any) -> None:
@@ -35,6 +34,8 @@ class Api(HttpSource):
         self.url = url
         self.kinds = kinds or self.kinds
         self.credentials = auth
+        named = {name for name in constants if hasattr(self.manners, name)}
+        self.manners = self.manners.but(**{name: constants.pop(name) for name in named})
         for name, value in constants.items():
             setattr(self, name, value)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headwater import Config, ConfigTokens, HttpSource, OAuth2, Secret
+from headwater import Config, ConfigTokens, HttpSource, Manners, OAuth2, Secret
 from headwater.entrypoint import launch
 from headwater.http.auth_oauth import Tokens
 from headwater.protocol.messages import Control
@@ -107,7 +107,7 @@ class Shop(HttpSource):
 
     name = "shop"
     config: LoginConfig
-    retry = QUICK
+    manners = Manners(retry=QUICK)
 
     def base_url(self) -> str:
         return self.config.url

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headwater import HttpSource, RateLimit
+from headwater import HttpSource
 from headwater.http.faults import Then
 from headwater.http.session import Kind
 from headwater.testing import Upstream, read
@@ -31,7 +31,7 @@ def source(page: ModuleType, name: str, url: str, *kinds: Any) -> HttpSource:
     """A source of the page, at the upstream."""
 
     class Here(getattr(page, name)):  # type: ignore[misc]
-        retry = page.RetryPolicy(attempts=2, first_delay=0.01)
+        manners = getattr(page, name).manners.but(retry=page.RetryPolicy(attempts=2, first_delay=0.01))
 
         def base_url(self) -> str:
             return url
@@ -45,7 +45,7 @@ def source(page: ModuleType, name: str, url: str, *kinds: Any) -> HttpSource:
 
 def test_every_scheme_is_there(page: ModuleType) -> None:
     assert len(page.SCHEMES) == 10
-    assert isinstance(page.Polite.rate_limit, RateLimit) and page.Patient.retry.attempts == 10
+    assert len(page.Polite.manners.limits) == 2 and page.Patient.manners.retry.attempts == 10
 
 
 def test_the_source_with_tokens_reads_them_from_its_config(page: ModuleType) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headwater import ConfigError, Fault, RetryPolicy, SkipSlice, SourceError, TransientError
+from headwater import ConfigError, Fault, Manners, RetryPolicy, SkipSlice, SourceError, TransientError
 from headwater.http.limits import Quota, is_limited, quota, wait_asked
 from headwater.protocol.messages import StreamStatus
 from headwater.testing import Upstream, read
@@ -109,7 +109,7 @@ def test_the_first_rule_counts_and_the_defaults_come_after(api: Upstream) -> Non
 
 def test_an_override_comes_before_the_rules(api: Upstream) -> None:
     class Own(Api):
-        faults = (Fault("skip", status=404),)
+        manners = Manners(faults=(Fault("skip", status=404),))
 
         def raise_for_status(self, response: Any) -> None:
             if b"really" in response.content:

@@ -12,6 +12,7 @@ import pytest
 from headwater import (
     ConfigError,
     HttpStream,
+    Manners,
     PageNumbers,
     Record,
     RetryPolicy,
@@ -133,7 +134,7 @@ def test_a_wait_for_a_quota_is_told() -> None:
 
 def test_check_is_impatient() -> None:
     class Slow(Api):
-        retry = RetryPolicy(first_delay=0.001)
+        manners = Manners(retry=RetryPolicy(first_delay=0.001))
 
     with Upstream() as api:
         api.on("/items", status=503)

@@ -236,7 +236,8 @@ def test_other_credentials_are_given_the_same_answers(run: Runs, shop: Upstream)
 def test_errors_are_not_kept(run: Runs, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     from headwater import RetryPolicy
 
-    monkeypatch.setattr(Shop, "retry", RetryPolicy(attempts=1, rate_limit_waits=0))
+    impatient = RetryPolicy(attempts=1, rate_limit_waits=0)
+    monkeypatch.setattr(Shop, "manners", Shop.manners.but(retry=impatient))
     with Upstream() as api:
         run._api = api
         api.on("/named", json={"items": []})

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater import RateLimit, RetryPolicy, TransientError
+from headwater import RetryPolicy, TransientError
 from headwater.http.limits import retry_after
 
 chances = st.floats(0, 1, exclude_max=True)
@@ -108,40 +108,3 @@ def test_retry_after_as_a_date() -> None:
 def test_a_date_is_compared_with_the_servers_clock() -> None:
     headers = {"Retry_After": "Mon, 01 Jan 2024 00:01:30 GMT", "Date": "Mon, 01 Jan 2024 00:00:00 GMT"}
     assert retry_after(answer(**headers)) == 90
-
-
-# --- the budget ----------------------------------------------------------------------------------------------------
-
-
-@given(
-    requests=st.integers(1, 6),
-    seconds=st.sampled_from([0.5, 1.0, 10.0]),
-    pauses=st.lists(st.sampled_from([0.0, 0.01, 0.3, 1.0, 7.0]), max_size=60),
-    threads=st.booleans(),
-)
-def test_never_more_than_so_many_in_any_window(
-    requests: int, seconds: float, pauses: list[float], threads: bool
-) -> None:
-    now = 0.0
-    limit = RateLimit(requests, seconds, clock=lambda: now)
-    sent: list[float] = []
-    for pause in pauses:
-        now += pause
-        wait = limit.reserve()
-        assert wait >= 0
-        sent.append(now + wait)
-        if not threads:  # one after the other: the clock goes on while it waits
-            now += wait
-    for first in range(len(sent) - requests):
-        assert sent[first + requests] - sent[first] >= seconds - 1e-9
-
-
-def test_it_does_not_wait_without_need() -> None:
-    limit = RateLimit(3, 10.0, clock=lambda: 5.0)
-    assert [limit.reserve() for _ in range(4)] == [0, 0, 0, 10]
-
-
-@pytest.mark.parametrize(("requests", "seconds"), [(0, 1.0), (-1, 1.0), (1, 0.0)])
-def test_a_budget_of_nothing_is_refused(requests: int, seconds: float) -> None:
-    with pytest.raises(ValueError, match="RateLimit"):
-        RateLimit(requests, seconds)

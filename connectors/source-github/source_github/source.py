@@ -17,6 +17,7 @@ from headwater import (
     HttpSource,
     HttpStream,
     LinkHeader,
+    Manners,
     RetryPolicy,
     RotatingTokens,
     Slice,
@@ -59,22 +60,24 @@ class GithubSource(HttpSource):
         "User-Agent": "headwater-source-github",  # GitHub refuses requests without one
     }
     paginator = LinkHeader()
-    retry = RetryPolicy(longest_wait=5 * 3600.0)  # max_waiting_time is the limit, see raise_for_status
-    faults = (
-        # 60 seconds are what GitHub advises where it names no time; its quotas come as 403 too
-        Fault("wait", "GitHub's quota is used up", status=(403, 429), limited=True, seconds=60.0),
-        Fault("wait", "GitHub's quota is used up", status=(403, 429), text="rate limit", seconds=60.0),
-        Fault("wait", "GitHub's quota is used up", status=429, seconds=60.0),
-        Fault("skip", "the repository is empty", status=409, text="empty"),
-        Fault("skip", "this is turned off for the repository", status=410),
-        Fault("skip", "this is turned off for the repository", text=r'"message":[^}]*disabled'),
-        Fault("skip", "GitHub has blocked the repository", status=451),
-        Fault("skip", "only who may push to the repository can see this", status=403, path="/collaborators$"),
-        Fault(
-            "config_error",
-            "not found. The repository (its owner, its branch) does not exist, or the token can't see it: check "
-            "`repositories`, `branches` and the token's access",
-            status=404,
+    manners = Manners(
+        retry=RetryPolicy(longest_wait=5 * 3600.0),  # max_waiting_time is the limit, see raise_for_status
+        faults=(
+            # 60 seconds are what GitHub advises where it names no time; its quotas come as 403 too
+            Fault("wait", "GitHub's quota is used up", status=(403, 429), limited=True, seconds=60.0),
+            Fault("wait", "GitHub's quota is used up", status=(403, 429), text="rate limit", seconds=60.0),
+            Fault("wait", "GitHub's quota is used up", status=429, seconds=60.0),
+            Fault("skip", "the repository is empty", status=409, text="empty"),
+            Fault("skip", "this is turned off for the repository", status=410),
+            Fault("skip", "this is turned off for the repository", text=r'"message":[^}]*disabled'),
+            Fault("skip", "GitHub has blocked the repository", status=451),
+            Fault("skip", "only who may push to the repository can see this", status=403, path="/collaborators$"),
+            Fault(
+                "config_error",
+                "not found. The repository (its owner, its branch) does not exist, or the token can't see it: check "
+                "`repositories`, `branches` and the token's access",
+                status=404,
+            ),
         ),
     )
 
@@ -105,7 +108,7 @@ class GithubSource(HttpSource):
         return RotatingTokens(tokens, scheme="token")
 
     def raise_for_status(self, response: Response) -> None:
-        """As :attr:`faults` say, but for a quota that comes back later than the config allows to wait."""
+        """As :attr:`manners` says, but for a quota that comes back later than the config allows to wait."""
         try:
             super().raise_for_status(response)
         except TransientError as error:

@@ -18,7 +18,7 @@ from tests.github_api import TOKEN, GithubApi, Repo
 class Hurried(GithubSource):
     """The connector with the shortest of waits."""
 
-    retry = RetryPolicy(first_delay=0.01, longest_delay=0.05, longest_wait=5 * 3600.0)
+    manners = GithubSource.manners.but(retry=RetryPolicy(first_delay=0.01, longest_delay=0.05, longest_wait=5 * 3600.0))
 
 
 def source(api: GithubApi, **config: Any) -> Hurried:

@@ -17,6 +17,7 @@ from headwater import (
     Fault,
     HttpSource,
     LinkHeader,
+    Manners,
     OAuth2,
     SkipSlice,
     Slice,
@@ -49,14 +50,16 @@ class GitlabSource(HttpSource):
     documentation_url = "https://docs.gitlab.com/api/rest/"
     config: GitlabConfig
     paginator = LinkHeader()
-    faults = (
-        Fault("config_error", "the token needs the scope read_api", status=(401, 403), text="insufficient_scope"),
-        Fault(
-            "config_error",
-            "not found. It does not exist, or the token can't see it: check `groups_list`, `projects_list` and the "
-            "token's access",
-            status=404,
-        ),
+    manners = Manners(
+        faults=(
+            Fault("config_error", "the token needs the scope read_api", status=(401, 403), text="insufficient_scope"),
+            Fault(
+                "config_error",
+                "not found. It does not exist, or the token can't see it: check `groups_list`, `projects_list` and the "
+                "token's access",
+                status=404,
+            ),
+        )
     )
 
     @cached_property
@@ -88,7 +91,7 @@ class GitlabSource(HttpSource):
         )
 
     def raise_for_status(self, response: Response) -> None:
-        """As :attr:`faults` say, but for features that a project does not have."""
+        """As :attr:`manners` says, but for features that a project does not have."""
         status = response.status_code
         if status in (403, 404) and (reason := self._absent(str(response.url))):
             raise SkipSlice(f"{place(response)}: {reason} ({status}).")

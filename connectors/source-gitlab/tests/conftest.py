@@ -15,7 +15,7 @@ from tests.gitlab_api import TOKEN, GitlabApi, Project
 class Hurried(GitlabSource):
     """The connector with the shortest of waits."""
 
-    retry = RetryPolicy(first_delay=0.01, longest_delay=0.05)
+    manners = GitlabSource.manners.but(retry=RetryPolicy(first_delay=0.01, longest_delay=0.05))
 
 
 def source(api: GitlabApi, **config: Any) -> Hurried:

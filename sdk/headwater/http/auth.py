@@ -36,6 +36,11 @@ class Auth:
         """A URL of another host without what :meth:`__call__` would have put in it."""
         return url
 
+    def wait(self) -> float | None:
+        """Seconds until there are credentials with some of their quota left; 0: there are. None: they keep no
+        account of it, and what the last answer said counts."""
+        return None
+
 
 class Bearer(Auth):
     """A token in the ``Authorization`` header.

@@ -76,6 +76,10 @@ class Renewed(Auth):
         """Without what they put there."""
         return url if self._held is None else self._held.withheld(url)
 
+    def wait(self) -> float | None:
+        """As those that are held."""
+        return None if self._held is None else self._held.wait()
+
     def _carried(self, response: Response) -> bool:
         """Whether an answer's request carried the credentials of now."""
         return vars(response.request).get("_credentials") == (self, self._number)

@@ -1,38 +1,31 @@
-"""A budget of requests, kept before the server complains. It answers how long to wait, and never sleeps."""
+"""What an API lets a client do, as facts: a source's budget. Who keeps it: :mod:`headwater.http.budget`."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
-@dataclass
+@dataclass(frozen=True)
 class RateLimit:
-    """At most so many requests in so many seconds, in any window of that length.
+    """At most so many requests in so many seconds, in any window of that length; and so many at the same time.
 
-    :ivar requests: how many.
+    ::
+
+        RateLimit(90, seconds=60)
+        RateLimit(concurrent=4)
+        RateLimit(10, concurrent=4)
+
+    :ivar requests: how many in the time; None: no matter.
     :ivar seconds: in how long.
+    :ivar concurrent: how many may be under way at the same time, whatever the number of threads; None: no matter.
     """
 
-    requests: int
+    requests: int | None = None
     seconds: float = 1.0
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
+    concurrent: int | None = None
 
     def __post_init__(self) -> None:
-        if self.requests < 1 or self.seconds <= 0:
+        if (self.requests is not None and self.requests < 1) or not self.seconds > 0:
             raise ValueError("RateLimit: at least one request in more than no time.")
-        self._lock = threading.Lock()
-        self._sent: deque[float] = deque()  # when the last `requests` ones go out, oldest first
-
-    def reserve(self) -> float:
-        """Take a place in the budget: the seconds to wait before the request may go out."""
-        with self._lock:
-            now = self.clock()
-            at = now
-            if len(self._sent) >= self.requests:
-                at = max(now, self._sent.popleft() + self.seconds)
-            self._sent.append(at)
-            return at - now
+        if self.concurrent is not None and self.concurrent < 1:
+            raise ValueError("RateLimit: at least one request at a time.")

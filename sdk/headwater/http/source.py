@@ -12,12 +12,11 @@ from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.http.auth import Auth
 from headwater.http.cache import InMemory, Shelf, is_good, key_of, readers
 from headwater.http.decode import place
-from headwater.http.faults import Fault, fault_of, trouble_of
+from headwater.http.faults import fault_of
 from headwater.http.limits import quota, retry_after, wait_asked
+from headwater.http.manners import Manners
 from headwater.http.paginate import Paginator, SinglePage
-from headwater.http.ratelimit import RateLimit
 from headwater.http.request import Request
-from headwater.http.retry import RetryPolicy
 from headwater.http.transport import Transport
 from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import Message, State, Status, StreamDescriptor, StreamStatus
@@ -55,20 +54,23 @@ class HttpSource(Source):
 
     :cvar headers: sent with every request to the API's own host.
     :cvar paginator: how pages follow each other, for every stream that does not say otherwise.
-    :cvar faults: what an answer that is no good means in this API: rules, of which the first that fits counts.
-    :cvar retry: how often and how long a failing request is tried again.
-    :cvar rate_limit: a budget of requests for all streams together; None: none.
-    :cvar timeout: seconds without a byte after which a request has failed.
-    :cvar concurrency: how many slices are read, and requests sent, at the same time (:attr:`Source.concurrency`).
+    :cvar manners: what answers mean (``faults``), how often and how long a failing request is tried again
+        (``retry``), the budget of requests (``rate_limit``) and the ``timeout``: see
+        :class:`~headwater.http.manners.Manners`.
+
+    These are all. Six slices are read at the same time, where :attr:`Source.concurrency` says nothing else.
     """
 
     headers: Mapping[str, str] = {}
     paginator: Paginator = SinglePage()
-    faults: tuple[Fault, ...] = ()
-    retry: RetryPolicy = RetryPolicy()
-    rate_limit: RateLimit | None = None
-    timeout: float = 60.0
+    manners: Manners = Manners()
     concurrency: int = 6  # as many as a browser opens to one host
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        for name in ("faults", "retry", "rate_limit", "timeout"):
+            if name in vars(cls):
+                raise TypeError(f"{cls.__name__}.{name} does nothing: say manners = Manners({name}=...).")
 
     def base_url(self) -> str:
         """The API's URL, to which a stream's path is added. Called once. Credentials go to its host alone."""
@@ -84,11 +86,12 @@ class HttpSource(Source):
         a redirect.
 
         May raise ConfigError (the user must act), TransientError (try again, after ``retry_after`` seconds
-        if it is given), SkipSlice (there is nothing to read) or SourceError. The default asks :attr:`faults` and
-        then knows the statuses of RFC 9110, and the headers that tell of limits; a child, for what takes more
-        than a rule, deals with its own first and then calls ``super()``.
+        if it is given), SkipSlice (there is nothing to read) or SourceError. The default asks the ``faults`` of
+        :attr:`manners` and then knows the statuses of RFC 9110, and the headers that tell of limits; a child, for
+        what takes more than a rule, deals with its own first and then calls ``super()``.
         """
-        found = fault_of(self.faults, response) if self.faults else None
+        faults = self.manners.faults
+        found = fault_of(faults, response) if faults else None
         if found is not None:
             raise found
         status = response.status_code
@@ -127,11 +130,8 @@ class HttpSource(Source):
                     self.base_url(),
                     auth=self.auth(),
                     headers=dict(self.headers),
-                    retry=self.retry,
-                    rate_limit=self.rate_limit,
+                    manners=self.manners,
                     judge=self._judge,
-                    trouble=lambda error: trouble_of(self.faults, error),
-                    timeout=self.timeout,
                 )
             made: Transport = self.__dict__["_transport"]
             return made

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater.errors import ConfigError, HeadwaterError, SourceError, TransientError
 from headwater.http.auth import Auth
-from headwater.http.ratelimit import RateLimit
+from headwater.http.budget import Budget
+from headwater.http.faults import trouble_of
+from headwater.http.limits import quota
+from headwater.http.manners import Manners
 from headwater.http.request import Request, joined, origin, shown
-from headwater.http.retry import RetryPolicy
 from headwater.http.session import Trouble, anonymous, open_session, reason, redirected, send_once
-from headwater.waiting import pause
+from headwater.waiting import bell, pause
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -26,6 +28,20 @@ T = TypeVar("T")
 _REDIRECTS = 10
 _RECOVERIES = 10
 _CONNECT_SECONDS = 15.0
+_LONGEST_HEEDED = 60.0
+_TOLD = 1.0
+"""A wait for the budget of so many seconds is told."""
+
+
+class _Here(threading.local):
+    """What a thread is at.
+
+    :ivar inside: it has a place in the budget.
+    :ivar sent: when its last request went out.
+    """
+
+    inside: bool = False
+    sent: float = 0.0
 
 
 class Transport:
@@ -34,8 +50,6 @@ class Transport:
     :param base: the API's base URL; credentials and headers go to its origin alone.
     :param auth: puts the credentials on a request.
     :param judge: raises what an answer's status means; ConfigError, TransientError, SkipSlice, SourceError.
-    :param trouble: what a request without a whole answer is; another kind of error is not tried again.
-    :param timeout: seconds without a byte after which a request has failed.
     """
 
     def __init__(
@@ -44,22 +58,20 @@ class Transport:
         *,
         auth: Callable[[PreparedRequest], PreparedRequest] | None,
         headers: dict[str, str],
-        retry: RetryPolicy,
-        rate_limit: RateLimit | None,
+        manners: Manners,
         judge: Callable[[Response], None],
-        trouble: Callable[[TransientError], HeadwaterError],
-        timeout: float,
     ) -> None:
         self.base = base
-        self.retry = retry
+        self.retry = manners.retry
         self._origin = origin(base)
         self._root = "/".join(base.split("/")[:3]) + "/"
         self._auth = auth
         self._headers = headers
-        self._rate_limit = rate_limit
+        self._faults = manners.faults
+        self._budget = Budget(manners.limits)
         self._judge = judge
-        self._trouble = trouble
-        self._timeout = (min(_CONNECT_SECONDS, timeout), timeout)
+        self._timeout = (min(_CONNECT_SECONDS, manners.timeout), manners.timeout)
+        self._here = _Here()
         self._session: Session | None = None
         self._common: Any = None  # headers to any host
         self._own: Any = None  # to the API's
@@ -86,7 +98,7 @@ class Transport:
 
         :param read: reads the body; its TransientError counts as a failed try, as a body may be cut or be
             a proxy's. So does a ``response.json()`` of it that finds none.
-        :param waiting: called before a wait for a rate limit, with its seconds.
+        :param waiting: called before a wait for a rate limit or a budget, with its seconds.
         :param keep: called with the API's own answer when it is good.
         :raises ConfigError: SkipSlice, SourceError, as the answer was judged; SourceError also for more than
             ten redirects and for what the server gave as a URL and is none.
@@ -95,20 +107,26 @@ class Transport:
         failures = waits = recoveries = 0
         began, waited = time.monotonic(), 0.0  # in waits for rate limits
         while True:
+            status = 0
             try:
-                response, own = self._exchange(request)
+                response, own, paused = self._exchange(request, waiting)
+                waited += paused
+                status = response.status_code if own else 0
                 if own and isinstance(self._auth, Auth):
                     self._auth.observe(response)
                     if response.status_code in (401, 403, 429) and recoveries < _RECOVERIES:
                         recoveries += 1
                         if self._auth.recover(response):
                             continue
+                if own:
+                    self._heed(response)
                 found = self.taken(response, read)
+                self._budget.pleased()
                 if keep is not None and own:
                     keep(response)
                 return found
             except TransientError as failure:
-                error = self._trouble(failure)
+                error = trouble_of(self._faults, failure)
                 if not isinstance(error, TransientError):
                     raise error from failure
                 if error.rate_limited:
@@ -124,13 +142,46 @@ class Transport:
                         rate_limited=error.rate_limited,
                         internal=error.internal,
                     ) from error
+                if error.rate_limited or status in (429, 503):
+                    self._budget.complained(self._here.sent)
                 level = logging.INFO if error.rate_limited else logging.WARNING
                 log.log(level, "%s Trying again in %.1f s.", error.message, delay)
                 if error.rate_limited:
                     waited += delay
+                    if error.retry_after:
+                        self._budget.hold(error.retry_after)
                     if waiting is not None:
                         waiting(delay)
-                pause(delay)
+                self._rest(delay)
+
+    def _heed(self, response: Response) -> None:
+        """Where an answer says that the quota is used up, send nothing until it comes back. A longer time is left to
+        the server, which refuses the next request: what becomes of that, the source's faults say."""
+        left = self._auth.wait() if isinstance(self._auth, Auth) else None
+        if left is None:
+            told = quota(response)
+            left = told.resets - time.time() if told.left == 0 and told.resets is not None else 0.0
+        if 0 < left <= min(_LONGEST_HEEDED, self.retry.longest_wait):
+            self._budget.hold(left)
+
+    def _admitted(self, waiting: Callable[[float], None] | None) -> float:
+        """Wait until the budget has a place for a request; the seconds that it took."""
+        began = time.monotonic()
+        told = False
+        while (delay := self._budget.enter(bell())) > 0:
+            if not told and waiting is not None and _TOLD <= delay < float("inf"):
+                told = True
+                waiting(delay)
+            self._rest(delay, until_rung=True)
+        self._here.sent = time.monotonic()
+        return self._here.sent - began
+
+    def _rest(self, seconds: float, *, until_rung: bool = False) -> None:
+        """The one place where a request waits for anything but the network.
+
+        :raises Stopped: when the read is stopped.
+        """
+        pause(seconds, until_rung=until_rung)
 
     def address(self, request: Request) -> str:
         """A request's URL, without what credentials would put there."""
@@ -143,18 +194,29 @@ class Transport:
             self._judge(response)
             return read(response)
 
-    def _exchange(self, request: Request) -> tuple[Response, bool]:
-        """One try: the request, its redirects, and the whole body read; and whether the API itself answered."""
+    def _exchange(self, request: Request, waiting: Callable[[float], None] | None) -> tuple[Response, bool, float]:
+        """One try: the request, its redirects, and the whole body read; whether the API itself answered; and the
+        seconds that it waited for the budget."""
         url, method, body = request.url(self.base), request.method, (request.json, request.data)
         params: Any = request.query()
         history: list[Response] = []
+        paused = 0.0
         for _ in range(_REDIRECTS + 1):
             own = url.startswith(self._root) or origin(url) == self._origin
-            response = self._send_once(method, url, params, request, body, own=own)
+            if not own or self._here.inside:  # credentials may ask the API itself for something
+                response = self._send_once(method, url, params, request, body, own=own)
+            else:
+                paused += self._admitted(waiting)
+                self._here.inside = True
+                try:
+                    response = self._send_once(method, url, params, request, body, own=own)
+                finally:
+                    self._here.inside = False
+                    self._budget.leave()
             target = redirected(response) if response.status_code >= 300 else None
             if not target:
                 response.history = history
-                return response, own
+                return response, own, paused
             history.append(response)
             url, params = joined(str(response.url), target), None
             if response.status_code == 303 or (response.status_code in (301, 302) and method == "POST"):
@@ -172,8 +234,6 @@ class Transport:
         session = self._session or self._open()
         if not own and isinstance(self._auth, Auth):
             url = self._auth.withheld(url)
-        if own and self._rate_limit is not None and (delay := self._rate_limit.reserve()) > 0:
-            pause(delay)
         try:
             made = prepared(
                 method,
