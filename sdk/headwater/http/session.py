@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from headwater.errors import ConfigError, SourceError, TransientError
+from headwater.errors import ConfigError, HeadwaterError, SourceError, TransientError
 from headwater.http.request import shown
 
 if TYPE_CHECKING:
@@ -121,6 +123,43 @@ def _without_query(record: logging.LogRecord) -> bool:
             item.split("?", 1)[0] if isinstance(item, str) and item.startswith("/") else item for item in record.args
         )
     return True
+
+
+def failure(error: BaseException, method: str, url: str, base: str) -> HeadwaterError:
+    """What a failed try is; an error of the user where the base URL is wrong, of the server's or the
+    author's where another one is."""
+    import requests
+
+    kind = ConfigError if url.startswith(base.rstrip("/")) else SourceError
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        return kind(f"{method} {shown(url)}: a URL must begin with https:// or http://.")
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
+        return kind(f"{method} {shown(url)}: this is no URL that can be asked for.")
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return SourceError(f"{method} {shown(url)}: a header has a name or value that can't be sent.")
+    if isinstance(error, requests.exceptions.InvalidJSONError):
+        return SourceError(f"{method} {shown(url)}: the request's own body is no JSON (NaN in it?).")
+    said, what = reason(error)
+    return Trouble(f"{method} {shown(url)}: {said}.", what)
+
+
+@contextmanager
+def plain_errors(response: Response) -> Iterator[None]:
+    """What requests raises in an author's code, as it should be told: its own words hold the whole URL."""
+    import requests
+
+    try:
+        yield
+    except requests.exceptions.JSONDecodeError:
+        where = f"{response.request.method} {shown(str(response.url))}"
+        raise Trouble(
+            f"{where}: the answer is not JSON.", "not json", f"It begins: {response.content[:200]!r}"
+        ) from None
+    except requests.RequestException as error:
+        raise SourceError(
+            f"{response.request.method} {shown(str(response.url))}: the connector can't make use of the answer "
+            f"({response.status_code}, {type(error).__name__})."
+        ) from None
 
 
 def reason(error: BaseException) -> tuple[str, Kind | None]:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from headwater.errors import ConfigError, HeadwaterError, SourceError, TransientError
+from headwater.errors import SourceError, TransientError
 from headwater.http.auth import Auth
 from headwater.http.budget import Budget
 from headwater.http.faults import trouble_of
 from headwater.http.limits import quota
 from headwater.http.manners import Manners
 from headwater.http.request import Request, joined, origin, shown
-from headwater.http.session import Trouble, anonymous, open_session, reason, redirected, send_once
+from headwater.http.session import anonymous, failure, open_session, plain_errors, redirected, send_once
 from headwater.waiting import bell, pause
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Transport:
 
     def taken(self, response: Response, read: Callable[[Response], T]) -> T:
         """What is read of an answer, if it is good."""
-        with _plain_errors(response):
+        with plain_errors(response):
             self._judge(response)
             return read(response)
 
@@ -247,24 +247,7 @@ class Transport:
             )
             return send_once(session, made, timeout=self._timeout, **self._settings_for(session, url))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._failure(error, method, url) from None
-
-    def _failure(self, error: BaseException, method: str, url: str) -> HeadwaterError:
-        """What a failed try is; an error of the user where the base URL is wrong, of the server's or the
-        author's where another one is."""
-        import requests
-
-        kind = ConfigError if url.startswith(self.base.rstrip("/")) else SourceError
-        if isinstance(error, requests.exceptions.InvalidSchema):
-            return kind(f"{method} {shown(url)}: a URL must begin with https:// or http://.")
-        if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
-            return kind(f"{method} {shown(url)}: this is no URL that can be asked for.")
-        if isinstance(error, requests.exceptions.InvalidHeader):
-            return SourceError(f"{method} {shown(url)}: a header has a name or value that can't be sent.")
-        if isinstance(error, requests.exceptions.InvalidJSONError):
-            return SourceError(f"{method} {shown(url)}: the request's own body is no JSON (NaN in it?).")
-        said, what = reason(error)
-        return Trouble(f"{method} {shown(url)}: {said}.", what)
+            raise failure(error, method, url, self.base) from None
 
     def _settings_for(self, session: Session, url: str) -> dict[str, Any]:
         """Proxies and certificates from the environment: looked up once a host, as it costs a third of a
@@ -288,22 +271,3 @@ class Transport:
                 self._own = checked({**session.headers, **self._headers})
                 self._session = session
             return self._session
-
-
-@contextmanager
-def _plain_errors(response: Response) -> Iterator[None]:
-    """What requests raises in an author's code, as it should be told: its own words hold the whole URL."""
-    import requests
-
-    try:
-        yield
-    except requests.exceptions.JSONDecodeError:
-        where = f"{response.request.method} {shown(str(response.url))}"
-        raise Trouble(
-            f"{where}: the answer is not JSON.", "not json", f"It begins: {response.content[:200]!r}"
-        ) from None
-    except requests.RequestException as error:
-        raise SourceError(
-            f"{response.request.method} {shown(str(response.url))}: the connector can't make use of the answer "
-            f"({response.status_code}, {type(error).__name__})."
-        ) from None
