@@ -130,6 +130,34 @@ def test_the_shop_of_the_page_reads_orders_and_their_lines() -> None:
         assert [row["id"] for row in result.records["order_lines"]] == [10, 20, 30]
 
 
+def test_the_children_of_the_page_have_their_parents_records() -> None:
+    test_the_code_of_a_page_runs("docs/write-a-connector.md")
+    module = sys.modules["docs_write_a_connector"]
+    from headwater.testing import read
+
+    with Upstream() as api:
+        api.on("/shops/berlin/orders", json=[{"id": 1}, {"id": 2}])
+        for order in (1, 2):
+            refunds = [{"id": order * 10, "updated_at": f"2024-01-0{order}T00:00:00Z"}]
+            api.on(f"/shops/berlin/orders/{order}/refunds", json=refunds)
+            api.on(f"/shops/berlin/orders/{order}/refunds/{order * 10}/notes", json=[{"id": order * 100}])
+
+        class Refunding(module.Shop):  # type: ignore[misc, name-defined]
+            def base_url(self) -> str:
+                return str(api.url)
+
+            def streams(self) -> list[Any]:
+                return [module.Refunds(self), module.Notes(self)]
+
+        result = read(Refunding.from_config({"token": "t", "shops": ["berlin"]})).ok()
+        assert sorted(row["id"] for row in result.records["notes"]) == [100, 200]
+        blob: Any = result.states[0].stream_state
+        assert [entry["partition"] for entry in blob["states"]] == [
+            {"shop": "berlin", "orders_id": 1},
+            {"shop": "berlin", "orders_id": 2},
+        ]
+
+
 def test_the_payments_of_the_page_are_read_in_windows() -> None:
     test_the_code_of_a_page_runs("docs/write-a-connector.md")
     module = sys.modules["docs_write_a_connector"]

@@ -63,6 +63,38 @@ class TestRoundTrip:
         assert again(state).get({"repository": "b"}) == 5
 
 
+class TestAirbytes:
+    """What the same positions look like in the forms that Airbyte's connectors have written."""
+
+    positions = st.dictionaries(st.sampled_from(["octo/a", "octo/b", "7", "x y"]), st.dates().map(str), min_size=1)
+
+    @given(positions, st.sampled_from(["states", "nested", "renamed", "legacy", "global"]))
+    def test_mean_the_same(self, known: dict[str, str], form: str) -> None:
+        entries = [{"partition": {"repository": name}, "cursor": {"at": at}} for name, at in known.items()]
+        blob: dict[str, Any]
+        if form == "states":
+            blob = {"states": entries, "use_global_cursor": False, "state": {"at": max(known.values())}}
+        elif form == "nested":
+            for entry in entries:
+                entry["partition"]["parent_slice"] = {}
+            blob = {"states": entries, "parent_state": {}, "lookback_window": 5}
+        elif form == "renamed":
+            blob = {"states": [{**entry, "partition": {"repo": entry["partition"]["repository"]}} for entry in entries]}
+        elif form == "legacy":
+            blob = {name: {"at": at} for name, at in known.items()}
+        else:
+            known = dict.fromkeys(known, max(known.values()))
+            blob = {"state": {"at": max(known.values())}, "use_global_cursor": True}
+        state = StreamState("at", blob)
+        for name, at in known.items():
+            assert state.expect({"repository": name}) == at
+        back = again(state)
+        for name, at in known.items():
+            assert back.expect({"repository": name}) == at
+        if form != "global":
+            assert state.expect({"repository": "octo/new"}) is None
+
+
 class TestForms:
     """Those of this SDK, of the airbyte-cdk's versions and of older connectors."""
 
@@ -105,6 +137,24 @@ class TestForms:
     )
     def test_intervals_of_the_airbyte_cdk(self, slices: Any, start: Any) -> None:
         assert StreamState("at", {"state_type": "date-range", "slices": slices}).get({}) == start
+
+    def test_partitions_that_have_other_names(self) -> None:
+        entries = [
+            {"partition": {"shop_id": shop, "parent_slice": {"region": "eu"}}, "cursor": {"at": str(shop)}}
+            for shop in (1, 2)
+        ]
+        state = StreamState("at", {"states": entries})
+        assert state.expect({"region": "eu", "shops_id": 2}) == "2"
+        assert state.expect({"region": "eu", "shops_id": 3}) is None
+        assert state.expect({"region": "us", "shops_id": 1}) is None
+        found = [entry["partition"] for entry in state.to_json()["states"]]
+        assert found == [{"region": "eu", "shop_id": 1}, {"region": "eu", "shops_id": 2}]
+
+    def test_partitions_whose_values_only_look_alike(self) -> None:
+        entries = [{"partition": {"a": 1, "b": 2}, "cursor": {"at": "1"}}]
+        assert StreamState("at", {"states": entries}).expect({"a": 2, "b": 1}) is None
+        entries += [{"partition": {"b": 1, "c": 2}, "cursor": {"at": "2"}}]
+        assert StreamState("at", {"states": entries}).expect({"x": 2, "y": 1}) is None
 
     @pytest.mark.parametrize("written", [5, "5", -5, "-5", 0, "0", "05", True, 1.5])
     def test_a_partition_is_kept_as_it_was_spelled(self, written: Any) -> None:

@@ -61,7 +61,7 @@ class StreamReader:
         incremental = configured.sync_mode == "incremental" and stream.cursor is not None
         self._state: StreamState | PagesState | None = None
         if incremental and stream.cursor is not None:
-            self._state = StreamState(stream.cursor, blob, stream.name)
+            self._state = StreamState(stream.cursor, stream.known(blob) if blob else None, stream.name)
         elif configured.sync_mode == "full_refresh" and stream.is_resumable:
             self._state = PagesState(blob, stream.name)
         if blob and incremental and self._state is not None and self._state.is_empty and not _SENTINELS & blob.keys():

@@ -230,4 +230,4 @@ def without(page: Page, given: Mapping[bytes, Any]) -> Page:
 def _only(page: Page, keep: Sequence[int]) -> Page:
     changes = {place: page.changes[old] for place, old in enumerate(keep) if old in page.changes}
     cursors = [page.cursors[i] for i in keep] if page.cursors else ()
-    return Page([page.data[i] for i in keep], cursors, changes)
+    return Page([page.data[i] for i in keep], cursors, changes, page.next, page.parent)

@@ -29,6 +29,7 @@ class Places:
     def __init__(self) -> None:
         self._values: dict[bytes, Any] = {}
         self._spelled: dict[bytes, bytes] = {}  # partitions that are spelled otherwise than their identity
+        self._alike: dict[tuple[str, ...], list[bytes]] | None = None  # those of the stored state, by their values
 
     def __len__(self) -> int:
         return len(self._values)
@@ -51,6 +52,25 @@ class Places:
             return False
         self._values[identity] = value
         return True
+
+    def pop_alike(self, partition: Partition) -> Any:
+        """What was known of the only partition that has the same values under other names; it is forgotten there.
+        Airbyte's connectors have names of their own for a parent's key. None: there is none."""
+        if self._alike is None:
+            self._alike = {}
+            first = next(iter(self._values), None)
+            if first is None or msgspec.json.decode(first).keys() == partition.keys():
+                return None
+            for identity in self._values:
+                found = msgspec.json.decode(identity)
+                self._alike.setdefault(_values(found), []).append(identity)
+        if not self._alike:
+            return None
+        identities = self._alike.get(_values(partition), ())
+        if len(identities) != 1 or msgspec.json.decode(identities[0]).keys() == partition.keys():
+            return None
+        self._spelled.pop(identities[0], None)
+        return self._values.pop(identities[0], None)
 
     def items(self) -> Iterator[tuple[dict[str, Any], Any]]:
         """All partitions of which something is known, in the order in which they came."""
@@ -180,7 +200,7 @@ class StreamState:
         """As :meth:`get`, for a partition that will be read: it has its place in the state from now on, so that
         the state is the same in whatever order partitions are done with. May be called in another thread."""
         if partition and partition not in self._places:
-            self._places.set(partition, None)
+            self._places.set(partition, self._places.pop_alike(partition))
         return self.get(partition)
 
     def set(self, partition: Partition, value: Any) -> None:
@@ -199,17 +219,19 @@ class StreamState:
     def __len__(self) -> int:
         return len(self._places)
 
-    def to_json(self) -> dict[str, Any]:
-        """The state's content; never empty, as an empty one means a reset."""
-        states = [
-            {"partition": partition, "cursor": {self._cursor: value}} for partition, value in self._places.items()
-        ]
+    def to_json(self, field: str | None = None) -> dict[str, Any]:
+        """The state's content; never empty, as an empty one means a reset.
+
+        :param field: what the cursor is called in it; None: what it is called.
+        """
+        field = field or self._cursor
+        states = [{"partition": partition, "cursor": {field: value}} for partition, value in self._places.items()]
         if not states and not self._legacy:
-            return dict(NO_CURSOR) if self._everywhere is None else {self._cursor: self._everywhere}
+            return dict(NO_CURSOR) if self._everywhere is None else {field: self._everywhere}
         blob: dict[str, Any] = dict(self._legacy)  # until each of its partitions was read and is in `states`
         blob["states"] = states
         if self._everywhere is not None:  # where the partitions not yet read start
-            blob.update(use_global_cursor=True, state={self._cursor: self._everywhere})
+            blob.update(use_global_cursor=True, state={field: self._everywhere})
         return blob
 
 
@@ -220,6 +242,10 @@ _KNOWN = frozenset({"state_type", "slices", "states"})
 
 def _identity(partition: Partition) -> bytes:
     return encode({name: _plain(value) for name, value in sorted(partition.items())})
+
+
+def _values(partition: Partition) -> tuple[str, ...]:
+    return tuple(sorted(map(str, partition.values())))
 
 
 def _plain(value: Any) -> Any:

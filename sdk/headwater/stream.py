@@ -36,6 +36,7 @@ class Slice:
     :ivar start: the cursor value to read from, inclusive; None: from the beginning. Records before it are
         dropped for you; asking the API for less is what makes it fast.
     :ivar parent: the parent stream's record, where this stream has a parent.
+    :ivar grandparent: the record that the parent's is of, where the parent has a parent.
     :ivar end: where the next slice begins, for a cursor with windows; None: read to the end. What lies there may be
         given by both.
     :ivar resume: in a full refresh of a stream that :attr:`~Stream.is_resumable`, where it goes on: what a page's
@@ -47,6 +48,8 @@ class Slice:
     parent: Record | None = None
     end: Any = None
     resume: Mapping[str, Any] | None = None
+    grandparent: Record | None = None
+    above: Slice | None = field(default=None, repr=False, compare=False)  # the parent's, where it drives this one
 
 
 @dataclass(slots=True)
@@ -61,12 +64,14 @@ class Page:
     :ivar changes: what had to be changed in which record.
     :ivar next: where a full refresh would go on behind it, as a state has it: an object; None: it can't, or it is the
         last.
+    :ivar parent: the parent's record that its records are of.
     """
 
     data: Sequence[bytes | msgspec.Raw]
     cursors: Sequence[Any] = ()
     changes: Mapping[int, Sequence[Change]] = field(default_factory=dict)
     next: Mapping[str, Any] | None = None
+    parent: Record | None = None
 
     @staticmethod
     def of_rows(rows: Sequence[Record], cursor: Cursor | None) -> Page:
@@ -169,6 +174,10 @@ class Stream(ABC):
     def slices(self) -> Iterable[Slice]:
         """What is read independently, before it is known from where on: one for each of :meth:`partitions`."""
         return map(Slice, self.partitions())
+
+    def known(self, blob: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a stored state means for this stream, in a form that :class:`~headwater.state.StreamState` reads."""
+        return blob
 
     def pages(self, slice: Slice) -> Iterator[Page]:
         """The records of one slice in batches: of :meth:`read`, here, up to 500 records or half a second."""

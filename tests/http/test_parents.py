@@ -14,6 +14,7 @@ from headwater import (
     PageNumbers,
     SkipSlice,
 )
+from headwater.protocol.messages import State, StreamDescriptor
 from headwater.testing import Upstream, read
 from headwater.testing.upstream import Answer, Received
 
@@ -152,6 +153,26 @@ def test_an_empty_parent(api: Upstream) -> None:
     shop_api(api, [])
     result = read(Api(api.url, Shops, Orders, Lines)).ok()
     assert result.records == {"shops": [], "orders": [], "lines": []}
+
+
+def test_the_parent_s_state_of_an_airbyte_substream_is_where_its_children_begin(api: Upstream) -> None:
+    shop_api(api, [{"id": n, "at": n} for n in range(5)])
+    children = [{"partition": {"shop_id": n, "parent_slice": {"region": "eu"}}, "cursor": {"changed": 9}}
+                for n in range(5)]  # fmt: skip
+    for parent_state in (
+        {"shops": {"at": 3}},
+        {"shops": {"states": [{"partition": {"region": "eu"}, "cursor": {"at": 3}}]}},
+        {"shops": {"state": {"at": 5}, "use_global_cursor": True, "lookback_window": 2}},
+    ):
+        blob = {"use_global_cursor": False, "states": children, "state": {"changed": 9}, "parent_state": parent_state}
+        result = read(Api(api.url, Orders), state=[State.of_stream(StreamDescriptor("orders"), blob)]).ok()
+        assert found(result, "orders") == ["3", "4"]
+        nested = {**blob, "parent_state": {"orders": {**blob, "parent_state": parent_state}}}
+        result = read(Api(api.url, Lines), state=[State.of_stream(StreamDescriptor("lines"), nested)]).ok()
+        assert found(result, "lines") == ["3", "4"]
+    wrong = {"parent_state": {"shops": "x"}}
+    (trace,) = read(Api(api.url, Orders), state=[State.of_stream(StreamDescriptor("orders"), wrong)]).traces
+    assert "state of stream 'orders': its `parent_state` of 'shops' must be an object" in trace.message
 
 
 def test_a_parent_without_a_cursor_is_read_whole_and_the_childs_own_cursor_counts(api: Upstream) -> None:

@@ -9,9 +9,16 @@ from urllib.parse import quote
 from headwater.errors import ConfigError, SourceError
 
 
-def fill(path: str, partition: Mapping[str, Any], parent: Mapping[str, Any] | None, stream: str) -> str:
+def fill(
+    path: str,
+    partition: Mapping[str, Any],
+    parent: Mapping[str, Any] | None,
+    stream: str,
+    grandparent: Mapping[str, Any] | None = None,
+) -> str:
     """The path with ``{name}`` replaced by a value of the partition (its slashes stay) and ``{parent[name]}``
-    by a field of the parent's record (quoted whole); ``{parent[owner][id]}`` leads into objects.
+    by a field of the parent's record (quoted whole), ``{grandparent[name]}`` of its parent's;
+    ``{parent[owner][id]}`` leads into objects.
 
     :param stream: the stream's name, for errors.
     :raises SourceError: for a field or value that is missing, null, empty or not a scalar, and for one that
@@ -22,6 +29,8 @@ def fill(path: str, partition: Mapping[str, Any], parent: Mapping[str, Any] | No
     values: dict[str, Any] = {name: _Value(value, name, stream, "/") for name, value in partition.items()}
     if parent is not None:
         values["parent"] = _Value(parent, "parent", stream, "")
+    if grandparent is not None:
+        values["grandparent"] = _Value(grandparent, "grandparent", stream, "")
     try:
         filled = path.format_map(_Values(values, path, stream))
     except (ValueError, AttributeError) as error:
@@ -71,7 +80,8 @@ class _Value:
         return quote(text, safe=self._safe)
 
     def _error(self, what: str) -> SourceError:
-        record = "the parent's record" if self._name.startswith("parent") else "the slice's partition"
+        kin = self._name.partition("[")[0]
+        record = f"the {kin}'s record" if kin in ("parent", "grandparent") else "the slice's partition"
         return SourceError(
             f"Stream {self._stream}: its path needs a value that {record} does not give: {self._name} {what}.",
             stream=self._stream,

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headwater.cursor import Cursor, Key, is_ascending, is_before, plain_key
-from headwater.errors import SkipSlice
+from headwater.cursor import Key, is_ascending, is_before, plain_key
+from headwater.errors import ConfigError, SkipSlice
 from headwater.http.decode import HttpPage, RawRecords, raw_records, records_of, rows_of, rows_page
 from headwater.http.listing import Listing
 from headwater.http.paginate import Paginator
+from headwater.http.parents import slices_of
 from headwater.http.path import fill
 from headwater.http.request import Request
 from headwater.http.resume import resumed_by
 from headwater.http.source import HttpSource
 from headwater.slices import at_end, without
+from headwater.state import StreamState
 from headwater.stream import Page, Record, Slice, Stream, is_past
 
 if TYPE_CHECKING:
@@ -39,16 +41,17 @@ class HttpStream(Stream):
             params = {"per_page": 100}
 
     :cvar path: below the source's base URL. ``{name}`` is a value of the slice's partition, ``{parent[name]}``
-        a field of the parent's record; both are quoted.
+        a field of the parent's record, ``{grandparent[name]}`` of that one's parent; all are quoted.
     :cvar params: the query of the first request.
     :cvar records: where the list of records is in the body: names joined by dots; empty: the body is the list. With
         a dot at its end, one object is there, which is the record: ``"data."``; ``"."``: the body is the record.
     :cvar paginator: None: the source's.
     :cvar resumable: a full refresh that failed goes on from the page where it was, when the platform tries again
         within the same job. Say no where a page's number or token means something else by then.
-    :cvar parent: a stream whose every record gives requests of this one; it may have a parent itself. Slices,
-        and their state, are the parent's: this stream is read for the parent's records that are new since the
-        slice's start. Under a parent without a cursor it is read for all of them, and its own cursor counts.
+    :cvar parent: a stream whose every record gives requests of this one; it may have a parent itself. A parent with
+        a cursor drives this stream: slices, and their state, are the parent's, and this stream is read for those of
+        the parent's records that are new or have changed. Under a parent without a cursor each of its records is a
+        slice, known by the parent's primary key, and this stream's own cursor counts, for each.
     """
 
     path: str = ""
@@ -61,9 +64,12 @@ class HttpStream(Stream):
 
     def __init__(self, source: HttpSource) -> None:
         super().__init__(source)
-        if self.parent is not None and self.cursor is not None:  # its records come in the order of its parent's
-            above = self.parent(source).cursor
-            self.cursor = _driven(self.cursor, above)
+        above = self.parent(source).cursor if self.parent is not None else None
+        if above is not None and self.cursor is not None:
+            # how it is read, and what its values are, its parent says
+            self.cursor = replace(above, field=self.cursor.field, drops_earlier=self.cursor.drops_earlier)
+        elif self.cursor is not None and self.parent is not None and not self._is_by_record:
+            self.cursor = replace(self.cursor, order=None)  # its records come in the order of its parent's
 
     def request(self, slice: Slice) -> Request:
         """The first request of a slice; the paginator makes the others of it.
@@ -74,7 +80,8 @@ class HttpStream(Stream):
 
         :raises SourceError: when the path needs a value that the parent's record does not have.
         """
-        return Request(fill(self.path, slice.partition, slice.parent, self.name), params=self.params)
+        path = fill(self.path, slice.partition, slice.parent, self.name, slice.grandparent)
+        return Request(path, params=self.params)
 
     def parse(self, response: Response, slice: Slice) -> Iterable[Record]:
         """The records of an answer. Called once a page.
@@ -103,9 +110,44 @@ class HttpStream(Stream):
     @property
     def is_whole(self) -> bool:
         """As :attr:`Stream.is_whole`; with a parent, as the parent."""
-        if type(self).partitions is not HttpStream.partitions:
+        if type(self).partitions is not HttpStream.partitions or self._is_by_record:
+            return False
+        if self.cursor is not None and self.cursor.window is not None:
             return False
         return self.parent is None or self.parent(self.source).is_whole
+
+    @property
+    def _is_by_record(self) -> bool:
+        """Whether each record of the parent is a slice."""
+        if self.parent is None or type(self).partitions is not HttpStream.partitions:
+            return False
+        return self.parent(self.source).cursor is None and bool(self.parent.primary_key)
+
+    def known(self, blob: Mapping[str, Any]) -> Mapping[str, Any]:
+        """As :meth:`Stream.known`: of a substream of Airbyte's, what its state says of the parent."""
+        parent = self.parent(self.source) if self.parent is not None else None
+        states = blob.get("parent_state")
+        if parent is None or parent.cursor is None or self.cursor is None or not isinstance(states, Mapping):
+            return blob
+        found = states.get(parent.name)
+        if found is None:
+            return blob
+        if not isinstance(found, Mapping):
+            raise ConfigError(
+                f"state of stream {self.name!r}: its `parent_state` of {parent.name!r} must be an object. "
+                "Correct it, or reset the stream.",
+                stream=self.name,
+            )
+        return StreamState(parent.cursor, parent.known(found), self.name).to_json(self.cursor.field)
+
+    def slices(self) -> Iterable[Slice]:
+        """As :meth:`Stream.slices`; with a parent, the parent's, or one for each of its records."""
+        if self.parent is None or type(self).partitions is not HttpStream.partitions:
+            return super().slices()
+        parent = self.parent(self.source)
+        if self._is_by_record:
+            return slices_of(parent, self.name)
+        return (Slice(above.partition, above=above) for above in parent.slices())
 
     @property
     def is_resumable(self) -> bool:
@@ -113,7 +155,7 @@ class HttpStream(Stream):
         kind = type(self)
         return (
             self.resumable
-            and self.parent is None
+            and (self.parent is None or self._is_by_record)
             and kind.read is HttpStream.read
             and kind.pages is HttpStream.pages
             and (self.cursor is None or self.cursor.window is None)
@@ -126,18 +168,22 @@ class HttpStream(Stream):
 
     def _asked(self, slice: Slice) -> Iterator[Page]:
         if self.parent is None or slice.parent is not None:
-            yield from self._pages(slice)
+            for page in self._pages(slice):
+                page.parent = slice.parent
+                yield page
             return
         parent = self.parent(self.source)
         order = parent.cursor.order if parent.cursor is not None else None
         key = parent._key
         given: Mapping[bytes, Any] = {}  # the last page's last records, which a keyset page gives again
-        for whole in parent.pages(slice):
+        for whole in parent.pages(replace(slice.above or slice, start=slice.start, end=slice.end)):
             above = without(whole, given)
             given = at_end(whole) if order == "ascending" and parent.primary_key else given
             for record in _since(above, slice.start, key):
                 try:
-                    for page in self._pages(Slice(slice.partition, slice.start, record)):
+                    of = Slice(slice.partition, slice.start, record, end=slice.end, grandparent=above.parent)
+                    for page in self._pages(of):
+                        page.parent = record
                         if parent.cursor is not None:
                             page.cursors = ()  # the parent says how far this stream was read
                         yield page
@@ -168,13 +214,6 @@ class HttpStream(Stream):
     @property
     def _raw(self) -> RawRecords:
         return raw_records(self.records, self.cursor.field if self.cursor is not None else None)
-
-
-def _driven(cursor: Cursor, above: Cursor | None) -> Cursor:
-    """The cursor of a child: how it is read, and what its values are, its parent's says."""
-    if above is None:
-        return replace(cursor, order=None)
-    return replace(above, field=cursor.field, drops_earlier=cursor.drops_earlier)
 
 
 def _is_over(cursors: Sequence[Any], start: Any, key: Key) -> bool:
