@@ -253,7 +253,8 @@ class Target:
             for index, changes in part.changes.items():
                 metas[len(data) + index] = meta_of(changes)
             data.extend(part.data)
-        extracted = [(len(part), part.emitted_at) for part in batch.parts]
+        parts = groupby(batch.parts, key=attrgetter("emitted_at"))
+        extracted = [(sum(map(len, same)), at) for at, same in parts]
         return Load(
             self.table, self.columns, data, extracted, metas, number, self.generation, None, self.key, self.gate
         )
