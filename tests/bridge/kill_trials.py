@@ -1,8 +1,9 @@
 """Syncs into SQLite that kill themselves at chosen moments: ``kill_trials.py FOLDER FIRST COUNT``.
 
 Each trial forks twice; the child syncs, and ends itself with SIGKILL at a statement, within one (so many steps of
-SQLite's machine) or between two messages of the source, as its seed says. Then a third sync runs to its end, and
-the rows are compared with the truth. It writes how many were killed, by moment, and ends with 1 at a wrong row.
+SQLite's machine) or between two messages of the source, as its seed says. Every fifth reads a connector in a process
+of its own, and that is killed, too. Then a third sync runs to its end, and the rows are compared with the truth. It
+writes how many were killed, by moment, and ends with 1 at a wrong row.
 """
 
 from __future__ import annotations
@@ -21,16 +22,21 @@ from pathlib import Path
 from typing import Any
 
 from headwater.bridge import sync
+from headwater.bridge.foreign import ForeignSource
+from headwater.bridge.runners import CommandRunner
 from headwater.bridge.sinks.options import SqlOptions
 from headwater.bridge.sinks.sqlite import SqliteSink
+from headwater.errors import HeadwaterError
 from headwater.protocol.catalog import Catalog, CatalogStream, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import Message, Records, State, Status, StreamDescriptor, StreamStatus
 
 ROWS = 120
 NAMES = ("a", "b")
 MODES: tuple[Any, ...] = ("append", "append_dedup", "overwrite", "append")
-MOMENTS = {"statement": 260, "steps": 110, "message": 45}
+MOMENTS = {"statement": 260, "steps": 110, "message": 45, "connector": 2 * ROWS}
 """About how many of each a sync has."""
+CONNECTOR = Path(__file__).parent / "engines" / "trial_connector.py"
+DEAD_CONNECTOR = 3
 
 
 def row(number: int) -> bytes:
@@ -102,16 +108,30 @@ def catalog(mode: Any) -> ConfiguredCatalog:
     return ConfiguredCatalog(tuple(ConfiguredStream(s, read, mode, (), (("id",),)) for s in streams))
 
 
+def foreign(seed: int) -> bool:
+    """Whether a trial reads a connector in a process of its own."""
+    return seed % 5 == 4
+
+
+def good(seed: int) -> list[int]:
+    """The numbers of the records that are some."""
+    return [number for number in range(ROWS) if foreign(seed) or number % 37 != 5]
+
+
 def run(path: Path, seed: int, attempt: int, moment: str) -> None:
     """One sync; in the child, where there is a moment to die at."""
     options = SqlOptions(refused="table", nested="tables" if seed % 4 != 3 else "json")
     sink = Killing(path, options=options)
     sink.moment = moment
     sink.left = random.Random(1000 * seed + attempt).randint(1, MOMENTS.get(moment, 1))
-    progress = sink.reached if moment == "message" else None
-    source = Source(1000 * seed + attempt)
-    if progress:
-        source.read = _counted(source.read, progress)  # type: ignore[method-assign]
+    source: Any = Source(1000 * seed + attempt)
+    if foreign(seed):
+        die_at = {"DIE_AT": str(sink.left)} if moment == "connector" else {}
+        environment = {"SEED": str(1000 * seed + attempt), **die_at}
+        runner = CommandRunner([sys.executable, "-I", "-S", str(CONNECTOR)], environment=environment, title="trial")
+        source = ForeignSource({}, runner=runner)
+    if moment == "message":
+        source.read = _counted(source.read, sink.reached)
     sync(source, catalog(MODES[seed % 4]), sink, batch_bytes=600)
 
 
@@ -129,7 +149,7 @@ def check(path: Path, seed: int) -> None:
 
     :raises AssertionError: where they are not.
     """
-    good = [number for number in range(ROWS) if number % 37 != 5]
+    numbers = good(seed)
     with closing(sqlite3.connect(path)) as connection:
 
         def query(sql: str) -> list[Any]:
@@ -137,13 +157,13 @@ def check(path: Path, seed: int) -> None:
 
         for name in NAMES:
             found = query(f"SELECT id, v FROM {name} ORDER BY id")
-            assert found == [(n, "text" if n % 29 == 3 else n) for n in good], (seed, name)
+            assert found == [(n, "text" if n % 29 == 3 else n) for n in numbers], (seed, name)
             refused = query(f"SELECT record FROM _headwater_refused WHERE stream = '{name}' ORDER BY record")
-            assert [one for (one,) in refused] == sorted(row(n).decode() for n in range(ROWS) if n not in good), seed
+            assert [one for (one,) in refused] == sorted(row(n).decode() for n in range(ROWS) if n not in numbers), seed
             if seed % 4 != 3:
                 joined = f"FROM {name} t JOIN {name}__tags c ON c._airbyte_parent_id = t._airbyte_raw_id"
                 tags = query(f"SELECT t.id, c.value {joined} ORDER BY 1, 2")
-                assert tags == [(n, m) for n in good for m in (n, n + 1)], (seed, name)
+                assert tags == [(n, m) for n in numbers for m in (n, n + 1)], (seed, name)
                 assert query(f"SELECT count(*) FROM {name}__tags") == [(len(tags),)], (seed, name)
         assert query("SELECT * FROM _headwater_unsettled") == [], seed
         assert not query("SELECT name FROM sqlite_master WHERE name LIKE '%headwater_new%'"), seed
@@ -157,12 +177,12 @@ def readable(path: Path, seed: int) -> None:
     with closing(sqlite3.connect(path)) as connection:
         for name in NAMES:
             found = connection.execute(f"SELECT id FROM {name} ORDER BY id").fetchall()
-            assert found == [(n,) for n in range(ROWS) if n % 37 != 5], (seed, name)
+            assert found == [(n,) for n in good(seed)], (seed, name)
 
 
 def main() -> None:
     """The command line."""
-    logging.disable(logging.WARNING)  # of refused records
+    logging.disable(logging.ERROR)  # of refused records, and of connectors that died
     folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     killed: Counter[str] = Counter()
     for seed in range(first, first + count):
@@ -171,13 +191,18 @@ def main() -> None:
         if overwrite:  # the old rows, which must be there whatever happens
             run(path, seed, 3, "")
         for attempt in range(2):
-            moment = random.Random(seed * 7 + attempt).choice(list(MOMENTS))
+            moments = [moment for moment in MOMENTS if foreign(seed) or moment != "connector"]
+            moment = random.Random(seed * 7 + attempt).choice(moments)
             child = os.fork()
             if child == 0:
-                run(path, seed, attempt, moment)
-                os._exit(0)
-            _, code = os.waitpid(child, 0)
-            assert code in (0, signal.SIGKILL), code
+                code = 0
+                try:
+                    run(path, seed, attempt, moment)
+                except HeadwaterError:
+                    code = DEAD_CONNECTOR if moment == "connector" else 1
+                os._exit(code)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            assert code in (0, DEAD_CONNECTOR if moment == "connector" else -signal.SIGKILL), (moment, code)
             killed[moment] += code != 0
             if overwrite:
                 readable(path, seed)

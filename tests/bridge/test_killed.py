@@ -61,4 +61,4 @@ def test_a_hundred_trials_at_chosen_moments(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr.decode()
     killed = json.loads(done.stdout)
-    assert set(killed) == {"statement", "steps", "message"} and sum(killed.values()) > 100
+    assert set(killed) == {"statement", "steps", "message", "connector"} and sum(killed.values()) > 100
