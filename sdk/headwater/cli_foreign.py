@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headwater.protocol.catalog import ConfiguredCatalog
     from headwater.protocol.messages import Message, State
 
-_TEXTS = ("executable", "python", "components", "cdk", "pull", "network", "memory", "user", "protocol")
+_TEXTS = ("executable", "python", "components", "cdk", "pull", "network", "memory", "user", "entrypoint", "protocol")
 _LISTS = {"requirement": "requirements", "constraint": "constraints", "mount": "mounts"}
 
 
@@ -79,6 +79,7 @@ def _add_connector(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mount", action="append", metavar="HOST:PATH[:ro]", help="of a container: a folder (repeatable)"
     )
+    parser.add_argument("--entrypoint", metavar="PROGRAM", help="of an image: its program, where it names none")
     parser.add_argument("--user", metavar="UID", help="of a container: as whom it runs")
     parser.add_argument(
         "--env", action="append", default=[], metavar="NAME[=VALUE]", help="one more variable (repeatable)"

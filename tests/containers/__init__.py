@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
+import os
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.needs import missing
+
+CACHE = Path("~/.cache/headwater-tests").expanduser()
+"""What is kept from one run to the next."""
 
 _SCRIPT = Path(__file__).with_name("engine")
 
@@ -28,3 +36,28 @@ def _engine() -> tuple[str, str]:
         return "", f"needs a Docker engine: {done.stderr.strip()}"
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().rpartition("BASE_IMAGE=")[2], ""
+
+
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Tests run in several processes: of those that would make the same thing, one does."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{what}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def used() -> int:
+    """Bytes of memory that this process uses now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def settled(file: Path) -> int:
+    """The number in a file, once it stays the same for a second."""
+    last = -1
+    while True:
+        time.sleep(1)
+        now = int(file.read_text() or 0)
+        if now == last:
+            return now
+        last = now

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headwater.errors import ConfigError
 from headwater.image import build_image
 from headwater.image.dockerfile import _TEMPLATE
+from tests.containers import CACHE, one_at_a_time
 from tests.needs import missing
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 REQUIREMENT = "airbyte-source-faker>=7,<8"
-CACHE = Path("~/.cache/headwater-tests").expanduser()
 
 
 def faker_image(client: DockerClient, base: str) -> str:
@@ -28,9 +26,7 @@ def faker_image(client: DockerClient, base: str) -> str:
 
     key = hashlib.sha256(f"{REQUIREMENT}{base}{_TEMPLATE}".encode()).hexdigest()[:12]
     name = f"headwater-tests/source-faker:{key}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "faker.lock", "w") as lock:  # tests run in several processes
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time("faker"):
         try:
             client.images.get(name)
         except docker.errors.ImageNotFound:

@@ -22,6 +22,7 @@ from headwater.cli import main
 from headwater.errors import ConfigError
 from headwater.image import Connector, build_image, dockerfile
 from headwater.image.dockerfile import IGNORED
+from tests.containers import one_at_a_time
 from tests.containers.test_runner import ran
 from tests.github_api import TOKEN, GithubApi, Repo
 
@@ -45,12 +46,14 @@ PLATFORM = {
 @pytest.fixture(scope="session")
 def github(base: str) -> str:
     """The image of source-github, from its own Dockerfile."""
-    return build_image(CONNECTORS / "source-github", base_image=base, tag=f"headwater-tests/source-github:{OWN}")
+    with one_at_a_time("source-github"):
+        return build_image(CONNECTORS / "source-github", base_image=base, tag=f"headwater-tests/source-github:{OWN}")
 
 
 @pytest.fixture(scope="session")
 def gitlab(base: str) -> str:
-    return build_image(CONNECTORS / "source-gitlab", base_image=base, tag=f"headwater-tests/source-gitlab:{OWN}")
+    with one_at_a_time("source-gitlab"):
+        return build_image(CONNECTORS / "source-gitlab", base_image=base, tag=f"headwater-tests/source-gitlab:{OWN}")
 
 
 @pytest.fixture

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headwater.bridge import sync
+from headwater.bridge import Batch, sync
 from headwater.bridge.foreign import DockerSource
+from headwater.bridge.runners.docker_engine import OWNER, owner
 from headwater.bridge.sinks.memory import MemorySink
 from headwater.bridge.states.memory import MemoryStates
 from headwater.errors import ConfigError, HeadwaterError
 from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
-from headwater.protocol.messages import StreamDescriptor
+from headwater.protocol.messages import State, StreamDescriptor
+from tests.containers import settled, used
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 A = CatalogStream("a", {}, ("full_refresh", "incremental"))
 CATALOG = ConfiguredCatalog((ConfiguredStream(A, "incremental"),))
@@ -83,7 +88,6 @@ def test_what_it_is_given_is_in_files_and_nowhere_else(nasty: Any) -> None:
         ("killed", {}, "SIGKILL"),
         ("fail", {}, "exit code 3"),
         ("hang", {"silence": 2}, "wrote nothing for 2 seconds"),
-        ("hang_ignoring_sigterm", {"silence": 2}, "wrote nothing for 2 seconds"),
         ("cut", {}, ""),
         ("incomplete", {}, ""),
     ],
@@ -97,6 +101,36 @@ def test_one_that_fails_is_told_and_what_was_safe_stays(
     assert words in str(error)
     assert error is not None
     assert "s3cret" not in str(error)
+
+
+def test_a_destination_that_sleeps_holds_the_container_up(nasty: Any, client: DockerClient, tmp_path: Path) -> None:
+    """Neither our memory nor the engine's disk grows meanwhile."""
+    count = tmp_path / "count"
+    count.mkdir()
+    count.chmod(0o777)
+    facts = {"PYTHONDONTWRITEBYTECODE": "1", "PIDS": "/count/written"}
+    mounts = (f"{NASTY}:/kit:ro", f"{count}:/count")
+    seen: dict[str, int] = {}
+
+    class Enough(Exception):
+        pass
+
+    class Slow(MemorySink):
+        def write(self, batch: Batch, covered: Sequence[State]) -> None:
+            before = used()
+            seen["written"] = 1000 * settled(count / "written")
+            seen["grown"] = used() - before
+            (container,) = client.api.containers(filters={"label": f"{OWNER}={owner()}"})
+            logs = Path(client.info()["DockerRootDir"]) / "containers" / container["Id"]
+            seen["logged"] = sum(path.stat().st_size for path in logs.rglob("*") if path.is_file())
+            raise Enough
+
+    with pytest.raises(HeadwaterError, match="Enough"):
+        source = nasty("slow", environment=facts, mounts=mounts).from_config({})
+        sync(source, CATALOG, Slow(), MemoryStates(), batch_bytes=2**20)
+    assert 2**20 < seen["written"] < 20 * 2**20
+    assert seen["grown"] < 20 * 2**20
+    assert seen["logged"] < 2**20
 
 
 def test_an_image_must_be_named() -> None:

@@ -38,6 +38,7 @@ class DockerSource(ForeignSource):
     user: ClassVar[str | None] = None
     entrypoint: ClassVar[str | Sequence[str] | None] = None
     read_only: ClassVar[bool] = False
+    attach: ClassVar[bool] = False
     silence: ClassVar[float] = SILENCE
 
     def make_runner(self) -> Runner:
@@ -53,5 +54,6 @@ class DockerSource(ForeignSource):
             user=self.user,
             entrypoint=self.entrypoint,
             read_only=self.read_only,
+            attach=self.attach,
             silence=self.silence,
         )

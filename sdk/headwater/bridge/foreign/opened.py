@@ -152,8 +152,9 @@ def _manifest(settings: Mapping[str, Any], base: Path) -> Runner:
 def _image(settings: Mapping[str, Any], base: Path) -> Runner:
     from headwater.bridge.runners.docker import DockerRunner
 
-    names = ("pull", "network", "memory", "cpus", "mounts", "user", "entrypoint", "read_only", "attach")
-    return DockerRunner(settings["image"], **_some(settings, (*names, "environment", "silence")))
+    names = ("pull", "network", "memory", "cpus", "user", "entrypoint", "read_only", "attach", "environment", "silence")
+    mounts = [str(base.absolute() / text) if text.startswith(".") else text for text in settings.get("mounts", ())]
+    return DockerRunner(settings["image"], mounts=mounts, **_some(settings, names))
 
 
 _RUNNERS: Mapping[str, Callable[[Mapping[str, Any], Path], Runner]] = {

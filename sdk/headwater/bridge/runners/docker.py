@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -151,7 +152,8 @@ class DockerRunner:
                 os.close(output.stdout)
                 os.close(output.stderr)
             if container is not None:
-                container.remove(v=True, force=True)
+                with contextlib.suppress(Exception):  # the first error is told; the next start sweeps
+                    container.remove(v=True, force=True)
             room.close()
             raise
 

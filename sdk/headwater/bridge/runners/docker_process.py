@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TARGET = "/headwater"
 """Where the container sees its files and its output's pipes."""
 
+_ANSWER = 60.0  # seconds until the engine has told that a container which it stopped has ended
+
 _LOG = logging.getLogger("headwater")
 
 
@@ -63,7 +65,7 @@ class DockerProcess:
         if self._alive():
             with engine_errors(self._title):
                 self.container.stop(timeout=math.ceil(grace))
-            self._ended.wait()
+            self._ended.wait(_ANSWER)
 
     def wait(self) -> Exit:
         """How it ended. That its output ended proves nothing: it also does when the engine dies."""
@@ -81,7 +83,10 @@ class DockerProcess:
         with engine_errors(self._title):
             self.container.reload()
         state = (self.container.attrs or {})["State"]
-        return Exit.of(state["ExitCode"], self._tail.text(), hint=self._hint(state))
+        end = Exit.of(state["ExitCode"], self._tail.text(), hint=self._hint(state))
+        if state.get("OOMKilled") and end.code == 0:
+            _LOG.warning("%s %s.", self._title, end.reason)
+        return end
 
     def file(self, name: str) -> bytes:
         """The present content of one of its files."""
