@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--many", type=int, default=50_000, help="how many partitions Headwater reads alone (50000)")
     parser.add_argument("--only-ours", action="store_true", help="leave airbyte-cdk out")
     parser.add_argument("--containers", type=int, metavar="MB", help="only: so many megabytes out of containers")
+    parser.add_argument("--pipes", action="store_true", help="only: records out of a foreign connector's pipe")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run's figures there")
     options = parser.parse_args()
     rounds = options.rounds or (2 if options.quick else 5)
@@ -46,6 +47,11 @@ def main() -> int:
             from .containers import measure  # needs docker-py
 
             print(measure(rounds, options.containers))
+            return 0
+        if options.pipes:
+            from .pipes import measure as measure_pipes
+
+            print(measure_pipes(rounds, records, only_ours=options.only_ours))
             return 0
         found = _measure(_rooms(options.only_ours), rounds, records, partitions, options.many)
     except Failed as error:

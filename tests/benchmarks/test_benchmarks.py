@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from . import records, rooms, works
+from . import pipes, records, rooms, works
 from .process import Api, Failed
 from .verify import count
 from .works import Work
@@ -84,3 +85,14 @@ class TestRead:
         monkeypatch.setattr(works, "output_of", lambda command: count(lines(ids, status)))
         with pytest.raises(Failed, match=r"(was|were) due"):
             Work("three", "items", 3).verify(rooms.ours(), "http://localhost:1", tmp_path)
+
+
+class TestPipes:
+    @pytest.mark.parametrize("protocol", pipes.OURS)
+    def test_all_records_and_the_last_state_arrive(self, protocol: str) -> None:
+        command = [sys.executable, str(Path(pipes.__file__).parent / "connectors" / "canned_ours.py"), protocol]
+        found = pipes.run_reader([*command, "20000"], 20_000)
+        assert found["states"] == [{"at": 1}]
+        assert 0 < found["cpu"] < 60
+        with pytest.raises(Failed, match="gave 10000 of 20000"):
+            pipes.run_reader([*command, "10000"], 20_000)
