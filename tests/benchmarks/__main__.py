@@ -28,6 +28,10 @@ def main() -> int:
         from . import vdk_jobs
 
         return vdk_jobs.main(sys.argv[2:])
+    if sys.argv[1:2] == ["upsert"]:
+        from . import upsert
+
+        return upsert.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="50,000 records, two rounds")
     parser.add_argument("--rounds", type=int, help="how often each read is run (5)")

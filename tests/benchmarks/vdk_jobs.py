@@ -133,14 +133,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks vdk", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each job is run (3)")
     parser.add_argument("--records", type=int, default=200_000, help="how many records Headwater lands (200000)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the ways that have this in their name")
     options = parser.parse_args(arguments)
+    ways = [way for way in WAYS if options.only in way.name]
     rates: dict[str, list[float]] = {}
     peaks: dict[str, float] = {}
     with Api() as url, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in range(options.rounds):
             empty = run(_job(folder / f"{number}-empty", _EMPTY, {})).cpu
-            for way in WAYS:
+            for way in ways:
                 print(f"round {number + 1} of {options.rounds}: {way.name}", file=sys.stderr)
                 records = max(1000, int(options.records * way.share) // 1000 * 1000)
                 file = folder / f"{number}-{WAYS.index(way)}.out"
