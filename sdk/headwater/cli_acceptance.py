@@ -25,8 +25,12 @@ def add_acceptance(commands: Any, positive: Callable[[str], int]) -> argparse.Ar
     parser: argparse.ArgumentParser = commands.add_parser("acceptance", help="check an Airbyte connector")
     parser.add_argument("folder", nargs="?", metavar="FOLDER", help="a connector's folder")
     parser.add_argument("--command", dest="connector", metavar="COMMAND", help="a command of this machine")
+    parser.add_argument("--package", metavar="REQUIREMENT", help="a Python distribution, in an environment of its own")
+    parser.add_argument("--executable", metavar="NAME", help="the package's command, if it has several")
+    parser.add_argument("--image", metavar="IMAGE", help="an image, for docker")
     files = parser.add_argument_group("what it is checked with")
     files.add_argument("--config", metavar="FILE", help="the connector's config")
+    files.add_argument("--config-file", metavar="FILE", help="an acceptance-test-config.yml; default: the folder's")
     files.add_argument("--invalid-config", action="append", metavar="FILE", help="one that must FAIL (repeatable)")
     files.add_argument("--catalog", metavar="FILE", help="a configured catalog; none: all of what is discovered")
     files.add_argument("--expected-records", metavar="FILE", help="records that must come, value by value")
@@ -83,7 +87,9 @@ def again(options: argparse.Namespace) -> Callable[[str], str]:
     words = ["headwater", "acceptance"]
     if options.folder:
         words.append(options.folder)
-    for flag, name in (("--command", "connector"), ("--config", "config"), ("--catalog", "catalog"),
+    for flag, name in (("--command", "connector"), ("--package", "package"), ("--executable", "executable"),
+                       ("--image", "image"), ("--config-file", "config_file"),
+                       ("--config", "config"), ("--catalog", "catalog"),
                        ("--expected-records", "expected_records"), ("--baseline", "baseline"),
                        ("--metadata", "metadata"), ("--trust", "trust")):  # fmt: skip
         if getattr(options, name):

@@ -16,6 +16,7 @@ from headwater.acceptance.recording import Recording
 from headwater.acceptance.results import Finding, Skipped
 from headwater.acceptance.rooms import Room
 from headwater.acceptance.rows import Rows, rows_of
+from headwater.acceptance.secrets import Masking, values
 from headwater.acceptance.settings import Settings
 from headwater.acceptance.shared import once
 from headwater.acceptance.states import Kept, State, for_next, kept
@@ -136,6 +137,11 @@ class Connector:
         if not isinstance(found, dict):
             raise Skipped("the config is not a JSON object.")
         return found
+
+    @once
+    def masking(self) -> Masking:
+        """Takes the config's secrets out of texts."""
+        return Masking(values(self.connection_specification, self.config))
 
     @once
     def config_file(self) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,3 +85,90 @@ class CommandRoom:
     def killer(self, run: str) -> Callable[[], None] | None:
         """A signal kills it."""
         return None
+
+
+def package_room(requirement: str, executable: str | None = None) -> CommandRoom:
+    """A Python distribution, in an environment of its own, which is made where there is none.
+
+    :raises ConfigError: it can't be installed, or has no such command.
+    """
+    from headwater.bridge.runners.venv import VenvRunner
+
+    runner = VenvRunner(requirement, executable=executable)
+    words = tuple(runner.command(runner.prepare()))
+    label = f"--package {shlex.quote(requirement)}"
+    return CommandRoom(words, f"{label} --executable {shlex.quote(executable)}" if executable else label)
+
+
+def folder_room(folder: Path) -> CommandRoom:
+    """A connector's folder: the command that its pyproject.toml declares, installed in this environment, or main.py.
+
+    :raises ConfigError: it has neither.
+    """
+    for name in _scripts(folder):
+        found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+        if found:
+            return CommandRoom((str(Path(found).absolute()),), shlex.quote(str(folder)))
+    if (folder / "main.py").is_file():
+        return CommandRoom((sys.executable, str((folder / "main.py").resolve())), shlex.quote(str(folder)))
+    names = _scripts(folder)
+    if names:
+        raise ConfigError(f"{folder}: `{names[0]}` is not installed here: pip install {folder}, or say --command.")
+    raise ConfigError(f"{folder} declares no script and has no main.py: say --command, --package or --image.")
+
+
+def _scripts(folder: Path) -> list[str]:
+    import importlib
+
+    path = folder / "pyproject.toml"
+    if not path.is_file():
+        return []
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    found = toml.loads(path.read_text(encoding="utf-8"))
+    poetry = (found.get("tool") or {}).get("poetry") or {}
+    return [*(found.get("project") or {}).get("scripts", {}), *poetry.get("scripts", {})]
+
+
+@dataclass(frozen=True)
+class ImageRoom:
+    """An image, through ``docker run``, with the network of this machine so that it can reach the proxy.
+
+    :ivar options: further words for ``docker run``.
+    """
+
+    image: str
+    label: str
+    options: tuple[str, ...] = ()
+    container: bool = True
+
+    @staticmethod
+    def of(image: str) -> ImageRoom:
+        """A room for an image.
+
+        :raises ConfigError: there is no docker command, no engine, or no such image.
+        """
+        if shutil.which("docker") is None:
+            raise ConfigError("--image needs the command `docker`.")
+        probe = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
+        done = subprocess.run(probe, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise ConfigError(f"--image {image}: {done.stderr.strip()} (docker pull {image}?)")
+        return ImageRoom(image, f"--image {shlex.quote(image)}")
+
+    def words(
+        self, arguments: Sequence[str], environment: Mapping[str, str | None], folder: Path, run: str
+    ) -> list[str]:
+        """As :meth:`Room.words`."""
+        variables = [
+            word for name, value in environment.items() if value is not None for word in ("-e", f"{name}={value}")
+        ]
+        return ["docker", "run", "--rm", "--name", run, "--network", "host", "-v", f"{folder}:{folder}", *variables,
+                *self.options, self.image, *arguments]  # fmt: skip
+
+    def killer(self, run: str) -> Callable[[], None] | None:
+        """Kills the container: a signal to ``docker run`` would leave it running."""
+
+        def kill() -> None:
+            subprocess.run(["docker", "kill", run], capture_output=True, check=False)  # noqa: S603, S607
+
+        return kill

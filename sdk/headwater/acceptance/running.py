@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from headwater.acceptance import config_file
 from headwater.acceptance.checks import load
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome, Report, Result
-from headwater.acceptance.rooms import CommandRoom, Room
+from headwater.acceptance.rooms import CommandRoom, ImageRoom, Room, folder_room, package_room
 from headwater.acceptance.settings import ConnectionCase, Settings
 from headwater.acceptance.suite import chosen
 from headwater.acceptance.suite import run as run_checks
@@ -26,11 +27,15 @@ from headwater.errors import ConfigError
 class Request:
     """What one run of the suite is to do.
 
+    :ivar others: further configurations, of which only some groups of checks are run: their names, their settings,
+        the groups.
     :ivar keep: the folder in which recordings stay; None: they go with the run.
+    :ivar notes: what a person should know of the connector's config file.
     """
 
     room: Room
     settings: Settings
+    others: Sequence[tuple[str, Settings, tuple[str, ...]]] = ()
     only: Sequence[str] = ()
     skip: Sequence[str] = ()
     jobs: int = 2
@@ -47,11 +52,14 @@ class Request:
 
         :raises ConfigError: they name no connector, or a file that is not there.
         """
-        if not options.connector:
-            raise ConfigError("Say which connector: --command COMMAND.")
+        base = _settings(options, in_folder(Path(options.folder)) if options.folder else Settings())
+        path = _config_file(options)
+        found = config_file.load(path, yaml_of(path), base) if path is not None else None
+        main = replace(found.main, lacking=found.lacking) if found is not None else base
         return Request(
-            CommandRoom.of(options.connector),
-            _settings(options, Settings()),
+            _room(options),
+            main,
+            found.others if found is not None else (),
             only=_words(options.only),
             skip=_words(options.skip),
             jobs=options.jobs or min(2, os.cpu_count() or 1),
@@ -60,7 +68,46 @@ class Request:
             junit=_path(options.junit),
             json=_path(options.json),
             html=_path(options.html),
+            notes=found.notes if found is not None else (),
         )
+
+
+def in_folder(folder: Path) -> Settings:
+    """What a connector's folder says.
+
+    :raises ConfigError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"There is no folder {folder}.")
+    metadata, baseline = folder / "metadata.yaml", folder / "acceptance-baseline"
+    return Settings(
+        folder=folder.resolve(),
+        metadata=yaml_of(metadata) if metadata.is_file() else None,
+        baseline=baseline.resolve() if baseline.is_dir() else None,
+    )
+
+
+def _config_file(options: argparse.Namespace) -> Path | None:
+    if options.config_file:
+        return _file(options.config_file, "--config-file")
+    path = Path(options.folder or ".") / config_file.NAME
+    return path if options.folder and path.is_file() else None
+
+
+def _room(options: argparse.Namespace) -> Room:
+    given = [flag for flag, value in (("--command", options.connector), ("--package", options.package),
+                                      ("--image", options.image)) if value]  # fmt: skip
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)}: one of them is enough.")
+    if options.connector:
+        return CommandRoom.of(options.connector)
+    if options.package:
+        return package_room(options.package, options.executable)
+    if options.image:
+        return ImageRoom.of(options.image)
+    if options.folder:
+        return folder_room(Path(options.folder))
+    raise ConfigError("Say which connector: --command COMMAND, --package REQUIREMENT, --image IMAGE or its FOLDER.")
 
 
 def _path(text: str | None) -> Path | None:
@@ -143,9 +190,17 @@ def run(
 ) -> int:
     """Run the suite and write its reports; gives the exit code."""
     checks = chosen(request.only, request.skip)
-    with _folder(request.keep) as folder:
+    with _folder(request.keep, request.room.container) as folder:
         connector = Connector(request.room, request.settings, folder)
         report = run_checks(connector, checks, tell, request.jobs, reproduce)
+        for name, settings, groups in request.others:
+            part = folder / name.replace(".json", "")
+            part.mkdir(exist_ok=True)
+            some = [one for one in checks if one.id[0] in groups]
+            more = run_checks(Connector(request.room, settings, part), some, tell, request.jobs, reproduce, name)
+            report.results += more.results
+            report.recordings = [*report.recordings, *more.recordings]
+            report.seconds += more.seconds
         report.notes = request.notes
         for line in summary(report, request.keep is not None):
             say(line)
@@ -168,10 +223,15 @@ def _write(report: Report, request: Request) -> None:
 
 
 @contextlib.contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
+def _folder(keep: Path | None, container: bool) -> Iterator[Path]:
+    """For the runs. A container's user may look into it; nobody else of this machine may look into what is above."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep
         return
     with tempfile.TemporaryDirectory(prefix="headwater-acceptance-") as name:
-        yield Path(name)
+        folder = Path(name) / "runs"
+        folder.mkdir(0o755)
+        if container:
+            folder.chmod(0o755)
+        yield folder

@@ -75,7 +75,12 @@ class Settings:
     noise: bool = False
     trust: Path | None = None
     """Certificates of APIs that this machine does not know, for the proxy."""
-    compatibility_off: bool = False
+    disabled_for: str | None = None
+    """The accepted version with which compatibility is not compared."""
+    file_types: tuple[str, ...] | None = None
+    """Of a source of files: the kinds that it does not support; None: kinds are not looked at."""
+    lacking: Sequence[str] | None = None
+    """What the config file lacks for its strictness; None: there is no file."""
 
     def timeout_of(self, suite: str) -> float:
         """Seconds that a command of this suite may take."""

@@ -11,7 +11,6 @@ from itertools import islice
 from headwater.acceptance.checks import KEPT, Check, load
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.results import Finding, Outcome, Report, Result, Severity, Skipped
-from headwater.acceptance.secrets import Masking, values
 from headwater.acceptance.settings import Settings
 from headwater.errors import ConfigError
 
@@ -52,14 +51,13 @@ def run(
     """
     began = time.monotonic()
     report = Report(connector.room.label)
-    masking: list[Masking] = []
     first = [one for one in checks if one.id not in LAST]
     last = [one for one in checks if one.id in LAST]
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         for group in (first, last):
             for result in pool.map(lambda one: run_one(connector, one), group):
-                masking = masking or _masking(connector)
-                _finish(result, masking, reproduce(result.id), where)
+                result.reproduce, result.where = reproduce(result.id), where
+                finish(result, connector)
                 report.results.append(result)
                 tell(result)
     report.seconds = time.monotonic() - began
@@ -68,20 +66,16 @@ def run(
     return report
 
 
-def _finish(result: Result, masking: Sequence[Masking], reproduce: str, where: str | None) -> None:
-    result.reproduce, result.where = reproduce, where
-    for mask in masking:
-        result.reason = mask(result.reason) if result.reason else None
-        for finding in result.findings:
-            finding.message = mask(finding.message)
-            finding.excerpt = mask(finding.excerpt) if finding.excerpt else None
-
-
-def _masking(connector: Connector) -> list[Masking]:
+def finish(result: Result, connector: Connector) -> None:
+    """Take secrets out of a result."""
     try:
-        return [Masking(values(connector.connection_specification, connector.config))]
+        mask = connector.masking
     except (Skipped, OSError, ValueError):
-        return []
+        return
+    result.reason = mask(result.reason) if result.reason else None
+    for finding in result.findings:
+        finding.message = mask(finding.message)
+        finding.excerpt = mask(finding.excerpt) if finding.excerpt else None
 
 
 def run_one(connector: Connector, check: Check) -> Result:

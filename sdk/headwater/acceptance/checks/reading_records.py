@@ -79,6 +79,34 @@ class EveryField(Watch):
                 self.found(f"{name}: no record has a value in {', '.join(sorted(left))}.", None, name)
 
 
+@watch("E27", "A source of files reads each kind of file that it supports")
+class FileTypes(Watch):
+    """`file_types` of the config file; by the end of `_ab_source_file_url`."""
+
+    kinds = (".avro", ".csv", ".jsonl", ".parquet")
+
+    def begin(self) -> None:
+        """As :meth:`Watch.begin`."""
+        self.seen: set[str] = set()
+        if self.connector.settings.file_types is None:
+            self.optional = (
+                "it is no source of files: `basic_read.file_types` in acceptance-test-config.yml is not set."
+            )
+
+    def record(self, line: Line, record: dict[str, Any], name: str) -> None:
+        """As :meth:`Watch.record`."""
+        url = (record.get("data") or {}).get("_ab_source_file_url")
+        if isinstance(url, str):
+            self.seen.update(kind for kind in self.kinds if kind in url)
+
+    def end(self) -> None:
+        """As :meth:`Watch.end`."""
+        unsupported = self.connector.settings.file_types or ()
+        for kind in self.kinds:
+            if kind not in self.seen and kind not in unsupported and not self.optional:
+                self.found(f"No file of the kind {kind} was read.")
+
+
 class _Keys(Watch):
     """With the primary keys of records of streams that have one."""
 

@@ -65,19 +65,24 @@ class VenvRunner:
         """As :meth:`Runner.start <headwater.bridge.runners.base.Runner.start>`; installs first."""
         if self._runner is None:
             prepared = self.prepare()
-            if self._code is not None:
-                command = [str(prepared.python), "-c", self._code]
-            else:
-                command = [str(prepared.script(self._executable or self._default(prepared)))]
             variables = {"PATH": f"{prepared.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
             self._runner = CommandRunner(
-                command,
+                self.command(prepared),
                 environment={**variables, **self._variables},
                 folder=self._folder,
                 silence=self._silence,
                 title=self.title,
             )
         return self._runner.start(arguments, files, network=network, said=said)
+
+    def command(self, prepared: Prepared) -> list[str]:
+        """What is run, of an environment that is there.
+
+        :raises ConfigError: when there is no such command.
+        """
+        if self._code is not None:
+            return [str(prepared.python), "-c", self._code]
+        return [str(prepared.script(self._executable or self._default(prepared)))]
 
     def _default(self, prepared: Prepared) -> str:
         named = self.environment.distribution.removeprefix("airbyte-")

@@ -1,0 +1,323 @@
+"""Airbyte's ``acceptance-test-config.yml``, as it stands: every key is read, and what is not heeded is told.
+
+The keys are those of connector-acceptance-test 3.8; some of other versions are accepted and warned of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from headwater.acceptance.settings import ConnectionCase, FutureState, Settings
+from headwater.errors import ConfigError
+
+NAME = "acceptance-test-config.yml"
+_ROOT = {"connector_image", "acceptance_tests", "base_path", "test_strictness_level", "custom_environment_variables",
+         "client_container_config"}  # fmt: skip
+_COMMON = {"config_path", "timeout_seconds", "deployment_mode", "bypass_reason"}
+_READ = _COMMON | {"configured_catalog_path", "client_container_config"}
+KEYS = {
+    "spec": _COMMON | {"spec_path", "backward_compatibility_tests_config", "auth_default_method"},
+    "connection": _COMMON | {"status"},
+    "discovery": _COMMON | {"backward_compatibility_tests_config", "validate_primary_keys_data_type"},
+    "basic_read": _READ | {
+        "empty_streams", "expect_records", "validate_schema", "validate_stream_statuses", "validate_state_messages",
+        "validate_primary_keys_data_type", "fail_on_extra_columns", "validate_data_points",
+        "expect_trace_message_on_failure", "file_types",
+    },
+    "full_refresh": _READ | {"ignored_fields"},
+    "incremental": _READ | {"future_state", "skip_comprehensive_incremental_tests"},
+    "connector_attributes": _COMMON | {"streams_without_primary_key", "allowed_hosts", "suggested_streams"},
+    "connector_documentation": _COMMON,
+}  # fmt: skip
+"""The keys of each suite."""
+_LEGACY = {
+    "basic_read": {"ignored_fields", "validate_output_from_all_streams", "cached_discovered_catalog"},
+    "incremental": {"cursor_paths", "threshold_days", "future_state_path", "cached_discovered_catalog"},
+    "full_refresh": {"cached_discovered_catalog"},
+}
+_MANDATORY = ("spec", "connection", "discovery", "basic_read", "full_refresh", "incremental")
+_SWITCHES = {
+    "validate_schema": ("E5",), "validate_stream_statuses": ("E13",), "validate_state_messages": ("E14", "E15", "E16"),
+    "validate_primary_keys_data_type": ("E8", "E9", "D10"), "fail_on_extra_columns": ("E6",),
+    "expect_trace_message_on_failure": ("E26",),
+}  # fmt: skip
+"""The checks that each of these turns off, where it is false."""
+
+
+@dataclass
+class ConfigFile:
+    """What was read.
+
+    :ivar main: the settings of the first configuration of each suite.
+    :ivar others: further configurations: the file's name, the settings, and the groups of checks that it is for.
+    :ivar notes: what a person should know of the file.
+    :ivar lacking: what its strictness level asks for and it does not have.
+    """
+
+    main: Settings
+    others: list[tuple[str, Settings, tuple[str, ...]]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+
+
+def load(path: Path, content: Any, base: Settings) -> ConfigFile:
+    """Read the file's content.
+
+    :param base: what is known besides.
+    :raises ConfigError: it is no such file.
+    """
+    return _Reader(path, base).read(content)
+
+
+class _Reader:
+    def __init__(self, path: Path, base: Settings) -> None:
+        self.path, self.base = path, base
+        self.folder = path.parent
+        self.notes: list[str] = []
+
+    def read(self, content: Any) -> ConfigFile:
+        suites = self._suites(content)
+        if content.get("base_path"):
+            self.folder = self.folder / str(content["base_path"])
+        found = ConfigFile(self._main(content, suites), notes=self.notes)
+        found.others = list(self._others(found.main, suites))
+        if content.get("test_strictness_level") == "high":
+            found.lacking = list(_lacking(suites))
+        for name in ("custom_environment_variables",):
+            if content.get(name):
+                variables = {
+                    str(key): str(value).lower() if isinstance(value, bool) else str(value)
+                    for key, value in content[name].items()
+                }
+                found.main = replace(found.main, environment={**found.main.environment, **variables})
+        return found
+
+    def _suites(self, content: Any) -> dict[str, dict[str, Any]]:
+        if not isinstance(content, dict):
+            raise ConfigError(f"{self.path}: an object is needed.")
+        for old, how in (("acceptance-tests", "spelled with a hyphen"), ("tests", "of the legacy form")):
+            if old in content and "acceptance_tests" not in content:
+                self.notes.append(f"{self.path.name}: `{old}` is {how}; it is `acceptance_tests` today.")
+                content["acceptance_tests"] = content.pop(old)
+        for name in sorted(content.keys() - _ROOT):
+            self.notes.append(f"{self.path.name}: `{name}` is unknown.")
+        given = content.get("acceptance_tests")
+        if not isinstance(given, dict):
+            raise ConfigError(f"{self.path}: `acceptance_tests` must be an object of suites.")
+        suites = {}
+        for name, suite in given.items():
+            if name not in KEYS:
+                self.notes.append(f"{self.path.name}: there is no suite `{name}`.")
+            elif isinstance(suite, list):
+                suites[name] = {"tests": suite}
+            elif isinstance(suite, dict):
+                suites[name] = suite
+            else:
+                raise ConfigError(f"{self.path}: `{name}` must have `tests` or a `bypass_reason`.")
+        for name in suites:
+            for test in self._tests(suites, name):
+                self._known(name, test)
+        if content.get("client_container_config"):
+            self.notes.append(f"{self.path.name}: `client_container_config` is not carried out.")
+        return suites
+
+    def _known(self, suite: str, test: Mapping[str, Any]) -> None:
+        for key in sorted(test.keys() - KEYS[suite]):
+            how = "of another version" if key in _LEGACY.get(suite, ()) else "unknown"
+            self.notes.append(f"{self.path.name}: `{suite}.{key}` is {how}, and is not heeded.")
+        if test.get("client_container_config"):
+            self.notes.append(f"{self.path.name}: `{suite}.client_container_config` is not carried out.")
+
+    def _tests(self, suites: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+        tests = (suites.get(name) or {}).get("tests") or []
+        if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
+            raise ConfigError(f"{self.path}: `{name}.tests` must be a list of objects.")
+        return tests
+
+    # --- the first configuration of each suite ------------------------------------------------------------
+
+    def _main(self, content: Mapping[str, Any], suites: dict[str, dict[str, Any]]) -> Settings:
+        first = {name: (self._tests(suites, name) or [{}])[0] for name in KEYS}
+        off: dict[str, str] = {}
+        on: set[str] = set()
+        environment = dict(self.base.environment)
+        timeouts = dict(self.base.timeouts)
+        for name, test in first.items():
+            if test.get("timeout_seconds"):
+                timeouts[name] = float(test["timeout_seconds"])
+            if test.get("deployment_mode"):
+                environment["DEPLOYMENT_MODE"] = str(test["deployment_mode"])
+            for switch, ids in _SWITCHES.items():
+                if test.get(switch) is False:
+                    off.update(dict.fromkeys(ids, f"`{name}.{switch}` is false in {self.path.name}."))
+        if first["basic_read"].get("validate_data_points"):
+            on.add("E7")
+        if first["basic_read"].get("validate_stream_statuses"):
+            on.add("E13")
+        off.update(self._attributes(first))
+        read, incremental, attributes = first["basic_read"], first["incremental"], first["connector_attributes"]
+        expected = read.get("expect_records") or {}
+        for key in ("extra_fields", "extra_records"):
+            if key in expected:
+                self.notes.append(f"{self.path.name}: `expect_records.{key}` is of another version, and is not heeded.")
+        ignored: dict[str, list[str]] = {name: list(paths) for name, paths in self.base.ignored_fields.items()}
+        for stream, fields in (first["full_refresh"].get("ignored_fields") or {}).items():
+            ignored.setdefault(stream, []).extend(_names(fields))
+        return replace(
+            self.base,
+            config=self.base.config or self._config(suites),
+            configured_catalog=self.base.configured_catalog or self._file(read.get("configured_catalog_path")),
+            connection=[*self.base.connection, *self._connection(suites)],
+            environment=environment,
+            timeouts=timeouts,
+            bypassed={
+                name: str(suite["bypass_reason"]) for name, suite in suites.items() if suite.get("bypass_reason")
+            },
+            spec_path=self._file(first["spec"].get("spec_path"), there=False),
+            expected_records=self.base.expected_records or self._file(expected.get("path"), there=False),
+            expected_order=bool(expected.get("exact_order")),
+            empty_streams={**_reasons(read.get("empty_streams")), **self.base.empty_streams},
+            ignored_fields=ignored,
+            without_primary_key=frozenset(_names(attributes.get("streams_without_primary_key"))),
+            future_state=self._future(incremental.get("future_state")),
+            off={**off, **self.base.off},
+            on=self.base.on | on,
+            disabled_for=self._disabled(first),
+            file_types=self._file_types(read.get("file_types")),
+        )
+
+    def _attributes(self, first: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        off = {}
+        attributes = first["connector_attributes"]
+        for key, ids in (("allowed_hosts", ("X19", "H10")), ("suggested_streams", ("H11",))):
+            reason = (attributes.get(key) or {}).get("bypass_reason")
+            if reason:
+                off.update(dict.fromkeys(ids, f"`{key}` is bypassed: {reason}"))
+        method = first["spec"].get("auth_default_method") or {}
+        if method.get("oauth") is False:
+            off["B17"] = f"`auth_default_method.oauth` is false: {method.get('bypass_reason', 'no reason is given')}"
+        if first["incremental"].get("skip_comprehensive_incremental_tests"):
+            reason = f"`skip_comprehensive_incremental_tests` is set in {self.path.name}."
+            off.update(dict.fromkeys(("F2", "X16"), reason))
+        reason = (first["incremental"].get("future_state") or {}).get("bypass_reason")
+        if reason:
+            off["F4"] = f"`future_state` is bypassed: {reason}"
+        reason = (first["basic_read"].get("expect_records") or {}).get("bypass_reason")
+        if reason:
+            off["E20"] = f"`expect_records` is bypassed: {reason}"
+        return off
+
+    def _config(self, suites: dict[str, dict[str, Any]]) -> Path | None:
+        """The config that most is read with; a file that is not there is told and left out."""
+        for name in ("basic_read", "connection", "discovery", "incremental", "full_refresh", "spec"):
+            for test in self._tests(suites, name):
+                path = self.folder / str(test.get("config_path", "secrets/config.json"))
+                if test.get("status", "succeed") == "succeed" and path.is_file():
+                    return path.resolve()
+        self.notes.append(f"{self.path.name}: none of its configs is there; --config FILE names one.")
+        return None
+
+    def _connection(self, suites: dict[str, dict[str, Any]]) -> list[ConnectionCase]:
+        cases = []
+        for test in self._tests(suites, "connection"):
+            status = str(test.get("status", "succeed"))
+            if status not in ("succeed", "failed", "exception"):
+                raise ConfigError(f"{self.path}: `connection.status` is {status!r}; succeed, failed or exception.")
+            path = self._file(test.get("config_path", "secrets/config.json"))
+            if path is not None:
+                cases.append(ConnectionCase(path, status))
+        return cases
+
+    def _future(self, given: Any) -> FutureState:
+        found = given if isinstance(given, dict) else {}
+        form = found.get("cursor_format") or {}
+        formats = {str(one["name"]): str(one["format"]) for one in form.get("streams") or ()}
+        if form.get("format"):
+            formats[""] = str(form["format"])
+        path = self._file(found.get("future_state_path"))
+        return FutureState(path, formats, frozenset(_names(found.get("missing_streams"))))
+
+    def _disabled(self, first: Mapping[str, Mapping[str, Any]]) -> str | None:
+        for name in ("spec", "discovery"):
+            version = (first[name].get("backward_compatibility_tests_config") or {}).get("disable_for_version")
+            if version:
+                return str(version)
+        return None
+
+    def _file_types(self, given: Any) -> tuple[str, ...] | None:
+        found = given if isinstance(given, dict) else None
+        if found is None or found.get("skip_test"):
+            return None
+        return tuple(str(one["extension"]) for one in found.get("unsupported_types") or ())
+
+    def _file(self, name: Any, there: bool = True) -> Path | None:
+        if not name:
+            return None
+        path = (self.folder / str(name)).resolve()
+        if there and not path.is_file():
+            note = f"{self.path.name}: there is no file {name}."
+            if note not in self.notes:
+                self.notes.append(note)
+            return None
+        return path
+
+    # --- further ones -------------------------------------------------------------------------------------
+
+    def _others(self, main: Settings, suites: dict[str, dict[str, Any]]) -> list[tuple[str, Settings, tuple[str, ...]]]:
+        groups = {"discovery": "D", "basic_read": "E", "full_refresh": "E", "incremental": "F"}
+        found: dict[Path, set[str]] = {}
+        for name, group in groups.items():
+            for test in self._tests(suites, name):
+                path = self._file(test.get("config_path", "secrets/config.json"))
+                if path is not None and path != main.config:
+                    found.setdefault(path, set()).add(group)
+        return [
+            (
+                path.name,
+                replace(main, config=path, expected_records=None, configured_catalog=None),
+                tuple(sorted(names)),
+            )
+            for path, names in found.items()
+        ]
+
+
+def _reasons(given: Any) -> dict[str, str]:
+    found = {}
+    for one in given or ():
+        if isinstance(one, dict):
+            found[str(one.get("name"))] = str(one.get("bypass_reason") or "")
+        else:
+            found[str(one)] = ""
+    return found
+
+
+def _names(given: Any) -> list[str]:
+    return list(_reasons(given))
+
+
+def _lacking(suites: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
+    """What `test_strictness_level: high` asks for."""
+    found = []
+    for name in _MANDATORY:
+        suite = suites.get(name) or {}
+        if not suite.get("tests") and not suite.get("bypass_reason"):
+            found.append(f"`{name}` has neither tests nor a bypass_reason")
+    for test in (suites.get("basic_read") or {}).get("tests") or ():
+        if "configured_catalog_path" in test:
+            found.append("`basic_read.configured_catalog_path` is forbidden")
+        if test.get("validate_schema") is False:
+            found.append("`basic_read.validate_schema` must be true")
+        if not test.get("expect_records"):
+            found.append("`basic_read.expect_records` is missing, and has no bypass_reason")
+        found += [
+            f"`empty_streams`: {name} has no bypass_reason"
+            for name, reason in _reasons(test.get("empty_streams")).items()
+            if not reason
+        ]
+    for test in (suites.get("incremental") or {}).get("tests") or ():
+        if not test.get("future_state"):
+            found.append("`incremental.future_state` is missing, and has no bypass_reason")
+    return found

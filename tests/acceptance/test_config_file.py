@@ -1,0 +1,155 @@
+"""acceptance-test-config.yml: every key is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.acceptance.config_file import ConfigFile, load
+from headwater.acceptance.running import yaml_of
+from headwater.acceptance.settings import Settings
+from headwater.errors import ConfigError
+
+WHOLE = """
+connector_image: airbyte/source-x:dev
+test_strictness_level: high
+custom_environment_variables:
+  USE_STREAM_CAPABLE_STATE: true
+acceptance_tests:
+  spec:
+    tests:
+      - spec_path: spec.json
+        config_path: secrets/config.json
+        timeout_seconds: 30
+        deployment_mode: cloud
+        backward_compatibility_tests_config: {disable_for_version: 1.2.3}
+        auth_default_method: {oauth: false, bypass_reason: there is none}
+  connection:
+    tests:
+      - {config_path: secrets/config.json, status: succeed}
+      - {config_path: integration_tests/invalid.json, status: failed}
+  discovery:
+    tests: [{config_path: secrets/config.json, validate_primary_keys_data_type: false}]
+  basic_read:
+    tests:
+      - config_path: secrets/config.json
+        empty_streams: [{name: projects, bypass_reason: nobody has any}, teams]
+        expect_records: {path: integration_tests/expected_records.jsonl, exact_order: true}
+        validate_schema: true
+        validate_stream_statuses: false
+        validate_state_messages: false
+        fail_on_extra_columns: false
+        validate_data_points: true
+        expect_trace_message_on_failure: false
+        file_types: {unsupported_types: [{extension: .avro, bypass_reason: rare}]}
+        timeout_seconds: 77
+      - {config_path: secrets/other.json}
+  full_refresh:
+    tests:
+      - config_path: secrets/config.json
+        ignored_fields:
+          jobs: [{name: steps/*/started_at, bypass_reason: it moves}, updated_at]
+  incremental:
+    tests:
+      - config_path: secrets/config.json
+        skip_comprehensive_incremental_tests: true
+        future_state:
+          future_state_path: integration_tests/future.json
+          missing_streams: [{name: users, bypass_reason: no cursor}]
+          cursor_format: {format: "%Y-%m-%d", streams: [{name: jobs, format: "%s"}]}
+        client_container_config: {setup_command: [true]}
+  connector_attributes:
+    tests:
+      - streams_without_primary_key: [{name: events, bypass_reason: none}]
+        allowed_hosts: {bypass_reason: any host}
+        suggested_streams: {bypass_reason: all}
+  connector_documentation:
+    bypass_reason: it is elsewhere
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("secrets/config.json", "secrets/other.json", "integration_tests/invalid.json",
+                 "integration_tests/future.json"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    return tmp_path
+
+
+def read(folder: Path, text: str) -> ConfigFile:
+    path = folder / "acceptance-test-config.yml"
+    path.write_text(text)
+    return load(path, yaml_of(path), Settings())
+
+
+def test_every_key_is_read(folder: Path) -> None:
+    found = read(folder, WHOLE)
+    main = found.main
+    assert main.config == folder / "secrets/config.json"
+    assert main.spec_path == folder / "spec.json"
+    assert (main.timeout_of("spec"), main.timeout_of("basic_read")) == (30.0, 77.0)
+    assert main.environment == {"DEPLOYMENT_MODE": "cloud", "USE_STREAM_CAPABLE_STATE": "true"}
+    assert main.disabled_for == "1.2.3"
+    assert [(case.config.name, case.status) for case in main.connection] == [
+        ("config.json", "succeed"), ("invalid.json", "failed"),
+    ]  # fmt: skip
+    assert main.empty_streams == {"projects": "nobody has any", "teams": ""}
+    assert main.expected_records == folder / "integration_tests/expected_records.jsonl"
+    assert main.expected_order
+    assert main.ignored_fields == {"jobs": ["steps/*/started_at", "updated_at"]}
+    assert main.without_primary_key == {"events"}
+    assert main.future_state.path == folder / "integration_tests/future.json"
+    assert main.future_state.formats == {"": "%Y-%m-%d", "jobs": "%s"}
+    assert main.future_state.missing == {"users"}
+    assert main.file_types == (".avro",)
+    assert main.on == {"E7"}
+    off = {"B17", "D10", "E6", "E8", "E9", "E13", "E14", "E15", "E16", "E26", "F2", "X16", "X19", "H10", "H11"}
+    assert main.off.keys() == off
+    assert main.off["X19"] == "`allowed_hosts` is bypassed: any host"
+    assert main.bypassed == {"connector_documentation": "it is elsewhere"}
+    assert [(name, groups) for name, _, groups in found.others] == [("other.json", ("E",))]
+    assert found.lacking == [
+        "`empty_streams`: teams has no bypass_reason",
+        "`basic_read.expect_records` is missing, and has no bypass_reason",
+    ]
+    assert found.notes == [
+        "acceptance-test-config.yml: `incremental.client_container_config` is not carried out.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "note"),
+    [
+        ({"tests": {"spec": [{"config_path": "secrets/config.json"}]}}, "`tests` is of the legacy form"),
+        ({"acceptance-tests": {}}, "`acceptance-tests` is spelled with a hyphen"),
+        ({"acceptance_tests": {"basic_read": {"tests": [{"cached_discovered_catalog": "x"}]}}}, "of another version"),
+        ({"acceptance_tests": {"incremental": {"tests": [{"threshold_days": 3}]}}}, "of another version"),
+        ({"acceptance_tests": {"spec": {"tests": [{"spec_file": "x"}]}}}, "`spec.spec_file` is unknown"),
+        ({"acceptance_tests": {"speck": {}}}, "there is no suite `speck`"),
+        ({"acceptance_tests": {}, "conector_image": "x"}, "`conector_image` is unknown"),
+        ({"acceptance_tests": {"connection": {"tests": [{"config_path": "no.json"}]}}}, "there is no file no.json"),
+        ({"acceptance_tests": {"basic_read": {"tests": [{"expect_records": {"extra_fields": True}}]}}}, "extra_fields"),
+    ],
+)
+def test_what_is_not_heeded_is_told(folder: Path, given: Any, note: str) -> None:
+    assert any(note in said for said in read(folder, json.dumps(given)).notes)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[], {}, {"acceptance_tests": []}, {"acceptance_tests": {"spec": 1}},
+     {"acceptance_tests": {"spec": {"tests": [1]}}},
+     {"acceptance_tests": {"connection": {"tests": [{"status": "maybe"}]}}}],
+)  # fmt: skip
+def test_a_file_that_is_none_is_refused(folder: Path, given: Any) -> None:
+    with pytest.raises(ConfigError, match=r"acceptance-test-config\.yml"):
+        read(folder, json.dumps(given))
+
+
+def test_yaml_that_is_none_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="is no YAML"):
+        read(folder, "a: [")

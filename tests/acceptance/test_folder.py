@@ -1,0 +1,120 @@
+"""A connector's folder: its command, and the checks of its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.acceptance.connector import Connector
+from headwater.acceptance.results import Outcome, Report
+from headwater.acceptance.rooms import folder_room
+from headwater.acceptance.running import in_folder
+from headwater.acceptance.suite import chosen, run
+from headwater.cli import main
+from headwater.errors import ConfigError
+from tests.acceptance.suite import CONFIG, RUN, write
+
+METADATA: dict[str, Any] = {
+    "name": "Gallery", "definitionId": "5a1f0f0a-6c0e-4b52-9c35-7f1f4f0a8d16", "connectorType": "source",
+    "connectorSubtype": "api", "dockerRepository": "test/source-gallery", "dockerImageTag": "1.2.3",
+    "license": "MIT", "documentationUrl": "https://docs.test", "githubIssueLabel": "source-gallery",
+    "releaseStage": "custom", "allowedHosts": {"hosts": ["api.test"]}, "suggestedStreams": {"streams": ["users"]},
+    "icon": "icon.svg", "releases": {"breakingChanges": {"1.0.0": {"message": "m", "upgradeDeadline": "2024-01-01"}}},
+}  # fmt: skip
+PROJECT = '[project]\nname = "source-gallery"\nversion = "1.2.3"\nlicense = "MIT"\n'
+
+
+def folder(path: Path, **changes: Any) -> Path:
+    """A whole connector's folder, with changes to its metadata; None takes one away."""
+    data = {name: value for name, value in {**METADATA, **changes}.items() if value is not None}
+    write(path / "metadata.yaml", {"metadataSpecVersion": "1.0", "data": data})
+    (path / "pyproject.toml").write_text(PROJECT)
+    (path / "README.md").write_text("# Gallery\n\n## Changelog\n\n- 1.2.3: begun\n")
+    (path / "icon.svg").write_text("<svg/>")
+    (path / "main.py").write_text(
+        f"import runpy, sys\nsys.argv[1:1] = ['correct']\nrunpy.run_path({str(RUN)!r}, run_name='__main__')\n"
+    )  # noqa: E501
+    write(path / "acceptance-test-config.yml", {"acceptance_tests": {"spec": {"tests": [{}]}}})
+    return path
+
+
+def report(path: Path) -> Report:
+    connector = Connector(folder_room(path), _settings(path), path)
+    return run(connector, chosen(["H"]))
+
+
+def _settings(path: Path) -> Any:
+    from dataclasses import replace
+
+    config = write(path / "given-config.json", CONFIG)
+    return replace(in_folder(path), config=config, lacking=())
+
+
+def test_a_whole_folder_passes(tmp_path: Path) -> None:
+    found = report(folder(tmp_path))
+    assert [result.id for result in found.results if result.outcome is not Outcome.PASSED] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "told"),
+    [
+        ({"definitionId": "1"}, "H1", "is no UUID"),
+        ({"releaseStage": None}, "H1", "`releaseStage` is missing"),
+        ({"connectorSubtype": "web"}, "H1", "must be one of"),
+        ({"iconn": "x"}, "H1", "`iconn` is unknown"),
+        ({"dockerImageTag": "1.2.4"}, "H3", "no entry for 1.2.4"),
+        ({"icon": "logo.svg"}, "H4", "There is no logo.svg"),
+        ({"license": "ELv2"}, "H5", "MIT in pyproject.toml"),
+        ({"dockerImageTag": "1.2"}, "H6", "is no version"),
+        ({"dockerImageTag": "1.2.4"}, "H6", "1.2.3 in pyproject.toml"),
+        ({"releases": {"breakingChanges": {"2.0.0": {}}}}, "H9", "has no message and no upgradeDeadline"),
+        ({"allowedHosts": None}, "H10", "no `allowedHosts`"),
+        ({"suggestedStreams": {"streams": ["people"]}}, "H11", "'people'"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, changes: Any, check: str, told: str) -> None:
+    found = {result.id: result for result in report(folder(tmp_path, **changes)).results}
+    assert any(told in finding.message for finding in found[check].findings), found[check]
+
+
+def test_plain_http_is_found_but_where_it_is_exempt(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    (path / "source.py").write_text(
+        "A = 'http://json-schema.org'\nB = 'http://api.test/'\nC = 'http://b.test'  # ignore-https-check\n"
+    )  # noqa: E501
+    found = {result.id: result for result in report(path).results}
+    assert [finding.message for finding in found["H7"].findings] == ["source.py:2 has http://."]
+
+
+def test_the_command_line_takes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder(tmp_path)
+    config = write(tmp_path / "config.json", CONFIG)
+    assert main(["acceptance", str(path), "--config", str(config), "--only", "B1,C1,H"]) == 0
+    assert "passed   H6 " in capsys.readouterr().out
+
+
+def test_a_folder_without_a_command_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="declares no script"):
+        folder_room(tmp_path)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname="x"\n[project.scripts]\nsource-not-there = "x:y"\n')
+    with pytest.raises(ConfigError, match="`source-not-there` is not installed here"):
+        folder_room(tmp_path)
+
+
+def test_the_config_file_says_which_configs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder(tmp_path)
+    (path / "secrets").mkdir()
+    write(path / "secrets" / "config.json", CONFIG)
+    write(path / "secrets" / "us.json", {**CONFIG, "region": "us"})
+    tests = {"connection": {"tests": [{"config_path": "secrets/config.json"}]},
+             "basic_read": {"tests": [{"config_path": "secrets/config.json", "empty_streams": ["empty"]},
+                                      {"config_path": "secrets/us.json"}]}}  # fmt: skip
+    write(path / "acceptance-test-config.yml", {"acceptance_tests": tests})
+    report_file = tmp_path / "report.json"
+    assert main(["acceptance", str(path), "--only", "C1,C2,E3", "--json", str(report_file)]) == 0
+    found = json.loads(report_file.read_text())["results"]
+    assert [(one["id"], one["where"]) for one in found] == [("C1", None), ("C2", None), ("E3", None), ("E3", "us.json")]
+    assert "E3   Each stream has records [us.json]" in capsys.readouterr().out
