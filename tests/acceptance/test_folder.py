@@ -36,7 +36,7 @@ def folder(path: Path, **changes: Any) -> Path:
     (path / "icon.svg").write_text("<svg/>")
     (path / "main.py").write_text(
         f"import runpy, sys\nsys.argv[1:1] = ['correct']\nrunpy.run_path({str(RUN)!r}, run_name='__main__')\n"
-    )  # noqa: E501
+    )
     write(path / "acceptance-test-config.yml", {"acceptance_tests": {"spec": {"tests": [{}]}}})
     return path
 
@@ -84,7 +84,7 @@ def test_plain_http_is_found_but_where_it_is_exempt(tmp_path: Path) -> None:
     path = folder(tmp_path)
     (path / "source.py").write_text(
         "A = 'http://json-schema.org'\nB = 'http://api.test/'\nC = 'http://b.test'  # ignore-https-check\n"
-    )  # noqa: E501
+    )
     found = {result.id: result for result in report(path).results}
     assert [finding.message for finding in found["H7"].findings] == ["source.py:2 has http://."]
 

@@ -57,7 +57,7 @@ class ClosedIsFine(Correct):
         return 0 if code == 141 else code
 
 
-@defect("X6", "reads on while nobody takes what it has", size=40_000)
+@defect("X6", "reads on while nobody takes what it has", size=4_000)
 class ReadsAhead(Correct):
     def read(self, catalog: Any, states: Any) -> None:
         import threading

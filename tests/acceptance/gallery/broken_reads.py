@@ -281,3 +281,10 @@ class AnyMode(Correct):
     def read(self, catalog: Any, states: Any) -> None:
         if catalog["streams"][0]["sync_mode"] != "INVALID":
             super().read(catalog, states)
+
+
+@defect("E27", "reads no file of a kind that it supports")
+class SkipsParquet(Correct):
+    def row(self, number: int) -> dict[str, Any]:
+        kind = (".csv", ".jsonl")[number % 2]
+        return {**super().row(number), "_ab_source_file_url": f"s3://bucket/{number}{kind}"}
