@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from headwater.bridge import Batch, sync
-from headwater.bridge.foreign import DockerSource
+from headwater.bridge.foreign import DockerSource, open_source
+from headwater.bridge.runners import DockerRunner
 from headwater.bridge.runners.docker_engine import OWNER, owner
 from headwater.bridge.sinks.memory import MemorySink
 from headwater.bridge.states.memory import MemoryStates
-from headwater.errors import ConfigError, HeadwaterError
+from headwater.errors import ConfigError, ForeignError, HeadwaterError
 from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import State, StreamDescriptor
 from tests.containers import settled, used
@@ -131,6 +134,37 @@ def test_a_destination_that_sleeps_holds_the_container_up(nasty: Any, client: Do
     assert 2**20 < seen["written"] < 20 * 2**20
     assert seen["grown"] < 20 * 2**20
     assert seen["logged"] < 2**20
+
+
+def test_a_tap_in_an_image_may_rewrite_its_config(base: str, nothing_left: None) -> None:
+    class Tap(DockerSource):
+        protocol = "singer"
+        image = base
+        entrypoint = ("python3", "/kit/tap.py", "rotates")
+        mounts = (f"{NASTY}:/kit:ro",)
+
+    source = Tap({"token": "s3cret-0"})
+    kept: list[Any] = []
+    source.keep = kept.append
+    assert [stream.name for stream in source.discover().streams] == ["orders", "people"]
+    assert kept == [{"token": "renewed-1"}]
+
+
+def test_a_tap_is_read_as_a_flow_says(base: str, nothing_left: None) -> None:
+    settings = {"image": base, "entrypoint": ["python3", "/kit/tap.py", "usual"], "mounts": [f"{NASTY}:/kit:ro"]}
+    source = open_source({**settings, "protocol": "singer"}, {"token": "s3cret"})
+    sink = MemorySink()
+    sync(source, source.discover().configured(["orders"]), sink, MemoryStates())
+    assert [row["id"] for row in sink.rows["orders"]] == [1, 2, 3]
+
+
+def test_a_link_in_the_place_of_a_file_is_not_followed(base: str, nothing_left: None) -> None:
+    code = "import os\nos.remove('/headwater/a'); os.symlink('/etc/passwd', '/headwater/a'); print('done')"
+    runner = DockerRunner(base, entrypoint=["python3", "-c", code], writable_files=True, user=f"{os.getuid()}")
+    with closing(runner.start([], {"a": b""})) as process:
+        assert process.read() == b"done\n"
+        with pytest.raises(ForeignError, match="can't be read any more"):
+            process.file("a")
 
 
 def test_an_image_must_be_named() -> None:

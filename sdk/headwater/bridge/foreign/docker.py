@@ -38,6 +38,7 @@ class DockerSource(ForeignSource):
     user: ClassVar[str | None] = None
     entrypoint: ClassVar[str | Sequence[str] | None] = None
     read_only: ClassVar[bool] = False
+    writable_files: ClassVar[bool | None] = None
     attach: ClassVar[bool] = False
     silence: ClassVar[float] = SILENCE
 
@@ -54,6 +55,7 @@ class DockerSource(ForeignSource):
             user=self.user,
             entrypoint=self.entrypoint,
             read_only=self.read_only,
+            writable_files=self.protocol == "singer" if self.writable_files is None else self.writable_files,
             attach=self.attach,
             silence=self.silence,
         )

@@ -35,6 +35,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "user": TEXT,
         "entrypoint": TEXT_OR_TEXTS,
         "read_only": FLAG,
+        "writable_files": FLAG,
         "attach": FLAG,
     },
 }
@@ -152,9 +153,13 @@ def _manifest(settings: Mapping[str, Any], base: Path) -> Runner:
 def _image(settings: Mapping[str, Any], base: Path) -> Runner:
     from headwater.bridge.runners.docker import DockerRunner
 
-    names = ("pull", "network", "memory", "cpus", "user", "entrypoint", "read_only", "attach", "environment", "silence")
+    names = (
+        "pull", "network", "memory", "cpus", "user", "entrypoint", "read_only", "attach", "environment", "silence",
+    )  # fmt: skip
+    rewrites = (settings.get("protocol") or _usual_protocol(settings)) == "singer"
+    files = {"writable_files": settings.get("writable_files", rewrites)}
     mounts = [str(base.absolute() / text) if text.startswith(".") else text for text in settings.get("mounts", ())]
-    return DockerRunner(settings["image"], mounts=mounts, **_some(settings, names))
+    return DockerRunner(settings["image"], mounts=mounts, **files, **_some(settings, names))
 
 
 _RUNNERS: Mapping[str, Callable[[Mapping[str, Any], Path], Runner]] = {

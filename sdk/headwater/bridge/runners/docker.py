@@ -58,6 +58,7 @@ class DockerRunner:
     :param user: as whom it runs; default: as the image says, or 1000:1000 where that is root.
     :param entrypoint: the program in the image, and its first arguments; default: the image's own.
     :param read_only: the image's files can't be changed by the container, except in a ``/tmp`` in memory.
+    :param writable_files: it may rewrite its own files, and add none, as Singer taps do with their config.
     :param attach: take the output through the engine in any case.
     :param silence: seconds without output after which it counts as hanging.
     """
@@ -75,6 +76,7 @@ class DockerRunner:
         user: str | None = None,
         entrypoint: str | Sequence[str] | None = None,
         read_only: bool = False,
+        writable_files: bool = False,
         attach: bool = False,
         silence: float = SILENCE,
     ) -> None:
@@ -91,6 +93,7 @@ class DockerRunner:
         self._user = user
         self._entrypoint = [entrypoint] if isinstance(entrypoint, str) else list(entrypoint or ())
         self._read_only = read_only
+        self._writable_files = writable_files
         self._attach = attach
         self._silence = silence
         self._shell = False  # whether it is known to have one
@@ -131,7 +134,7 @@ class DockerRunner:
         files: Mapping[str, bytes],
         said: Callable[[str], None] | None,
     ) -> DockerProcess:
-        room = Room(files)
+        room = Room(files, self._writable_files)
         output: Output | None = None
         container: Container | None = None
         try:

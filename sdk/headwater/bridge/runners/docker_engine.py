@@ -60,7 +60,8 @@ def engine_errors(title: str) -> Iterator[None]:
     except HeadwaterError:
         raise
     except docker.errors.APIError as error:
-        raise ConfigError(f"The Docker engine can't run {title}: {explained(error)}") from error
+        hint = " The engine must see this machine's folders." if "bind source path" in explained(error) else ""
+        raise ConfigError(f"The Docker engine can't run {title}: {explained(error)}{hint}") from error
     except (requests.exceptions.RequestException, OSError) as error:
         raise ForeignError(f"The Docker engine stopped answering while {title} ran. Look at its log.") from error
     except docker.errors.DockerException as error:  # a limit that is no number, a wrong mount

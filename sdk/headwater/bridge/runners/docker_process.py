@@ -138,14 +138,15 @@ class DockerProcess:
 class Room:
     """The folder that a container sees: open to every user of the container, within one that only we can enter."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], writable: bool) -> None:
+        self._writable = writable
         self._private = PrivateFolder({})
         try:
             self.inner = self._private.path / "room"
             self.inner.mkdir()
             for name, content in files.items():
                 (self.inner / name).write_bytes(content)
-                os.chmod(self.inner / name, 0o444)
+                os.chmod(self.inner / name, 0o666 if writable else 0o444)
             os.chmod(self.inner, 0o755)  # noqa: S103 - see above
         except BaseException:
             self.close()
@@ -154,10 +155,16 @@ class Room:
     def mount(self) -> Mount:
         import docker
 
-        return docker.types.Mount(TARGET, str(self.inner), type="bind", read_only=True)
+        return docker.types.Mount(TARGET, str(self.inner), type="bind", read_only=not self._writable)
 
     def read(self, name: str) -> bytes:
-        return self._private.read(os.path.join(self.inner.name, name))
+        """The present content of a file; of a link or a pipe, which a container may have put in its place, an error."""
+        try:
+            found = os.open(self.inner / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(found, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise ForeignError(f"The connector's file {name!r} can't be read any more ({error.strerror}).") from None
 
     def close(self) -> None:
         self._private.close()
