@@ -169,10 +169,11 @@ def test_the_budget_counts_every_request_to_the_api(api: Upstream) -> None:
         )
 
     api.on("/items", body=answer)
-    source = Api(api.url, rate_limit=RateLimit(2, 0.15))
+    source = Api(api.url, rate_limit=RateLimit(2, 0.6))
     for _ in range(3):
         source.get("items")
-    assert all(later - earlier > 0.14 for earlier, later in zip(at, at[2:], strict=False))
+    # far less than the period: when a request is seen here says little of when it was sent
+    assert all(later - earlier > 0.3 for earlier, later in zip(at, at[2:], strict=False))
 
 
 @settings(max_examples=25, deadline=None)
