@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -119,6 +121,22 @@ class Shop(HttpSource):
         return [Items(self)]
 
 
+class WatchedItems(Items):
+    params = {"watched": "yes"}
+
+
+class WatchedOthers(WatchedItems):
+    name = "others"
+    path = "others"
+
+
+class Watched(Shop):
+    """With two streams, so that threads read them."""
+
+    def streams(self) -> list[Items]:
+        return [WatchedItems(self), WatchedOthers(self)]
+
+
 @pytest.fixture
 def single_use(api: Upstream) -> Upstream:
     """An API whose refresh tokens are good for one use, and whose access tokens are not refused."""
@@ -171,6 +189,34 @@ def test_the_config_is_told_before_the_token_is_used(single_use: Upstream) -> No
     source.emit = lambda message: asked.append(len(single_use.asked("/items")))  # type: ignore[method-assign]
     read(source).ok()
     assert asked == [0]
+
+
+def test_it_is_written_before_the_token_is_used_by_whichever_thread(single_use: Upstream, tmp_path: Path) -> None:
+    """By the process: when the API sees the new token, the CONTROL message is in the pipe."""
+    output, catalog, config = tmp_path / "output", tmp_path / "catalog.json", tmp_path / "config.json"
+    config.write_text(json.dumps({"url": single_use.url, "credentials": {"refresh_token": "refresh-0"}}))
+    streams = [{"stream": {"name": name, "json_schema": {}}} for name in ("items", "others")]
+    catalog.write_text(json.dumps({"streams": streams}))
+    written: list[bool] = []
+    for name in ("items", "others"):
+        single_use.on(f"/{name}", query={"watched": "yes"}, body=lambda _: written.append(_told(output)) or [])
+    command = f"from {__name__} import Watched; Watched.main()"
+    with output.open("wb") as file:
+        arguments = ["read", "--config", str(config), "--catalog", str(catalog)]
+        done = subprocess.run(
+            [sys.executable, "-c", command, *arguments],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=120,
+            cwd=Path(__file__).parents[2],
+        )
+    assert done.returncode == 0, done.stderr
+    assert written == [True, True]
+
+
+def _told(output: Path) -> bool:
+    return b'"CONTROL"' in output.read_bytes()
 
 
 def test_where_the_tokens_live_can_be_said() -> None:

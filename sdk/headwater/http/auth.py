@@ -8,8 +8,9 @@ several tokens (:mod:`headwater.http.auth_tokens`) do.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit, urlunsplit
 
 from headwater.secrets import Secret
 
@@ -94,9 +95,40 @@ class ApiKey(Auth):
         """Without the parameter: servers repeat the query that they got in their links and redirects."""
         if self._param is None or "?" not in url:
             return url
-        parts = urlsplit(url)
-        kept = [pair for pair in parts.query.split("&") if unquote_plus(pair.split("=", 1)[0]) != self._param]
-        return urlunsplit(parts._replace(query="&".join(kept)))
+        return _without(url, (self._param,))
+
+
+class Foreign(Auth):
+    """Credentials of another library. What they put in the query is learned from the first request, so that it can be
+    kept from other hosts: servers repeat it in links and redirects."""
+
+    def __init__(self, inner: Callable[[PreparedRequest], PreparedRequest]) -> None:
+        self._inner = inner
+        self._added: set[str] = set()
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """As they do it."""
+        before = str(request.url)
+        made = self._inner(request)
+        after = str(made.url)
+        if after != before:
+            self._added |= _names(after) - _names(before)
+        return made
+
+    def withheld(self, url: str) -> str:
+        """Without what they added to a query."""
+        return _without(url, self._added) if self._added else url
+
+
+def _names(url: str) -> set[str]:
+    return {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+
+
+def _without(url: str, names: Collection[str]) -> str:
+    """A URL without some parameters of its query."""
+    parts = urlsplit(url)
+    kept = [pair for pair in parts.query.split("&") if unquote_plus(pair.split("=", 1)[0]) not in names]
+    return urlunsplit(parts._replace(query="&".join(kept)))
 
 
 def reveal(secret: Secret | str) -> str:

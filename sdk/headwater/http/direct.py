@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 from contextlib import suppress
-from http.client import HTTPConnection
+from http.client import HTTPConnection, IncompleteRead
 from typing import TYPE_CHECKING, Any
 
 from requests import PreparedRequest, Response
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
 
 log = logging.getLogger("headwater")
+
+_PIECE = 1 << 17
+_LONGEST = 1800.0
+"""Seconds for one body: whoever sends for longer never ends."""
 
 
 class Raw:
@@ -99,13 +104,32 @@ def exchange(
     return HTTPConnection.getresponse(connection)
 
 
+def _body(received: Received) -> bytes:
+    """The body as it came. Read as it arrives: a server that sends a byte now and then must not hold a thread for ever.
+
+    :raises TimeoutError: when it takes longer than :data:`_LONGEST`.
+    :raises http.client.IncompleteRead: when it is cut.
+    """
+    began = time.monotonic()
+    parts = []
+    while received.length != 0 and (part := received.read1(_PIECE)):
+        parts.append(part)
+        if time.monotonic() - began > _LONGEST:
+            raise TimeoutError
+    left = received.length
+    if left:
+        raise IncompleteRead(b"", left)
+    received.close()
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 def response_of(received: Received, request: PreparedRequest, adapter: HTTPAdapter) -> Response:
     """The whole answer, as requests has it.
 
     :raises http.client.IncompleteRead: when the body is cut.
     :raises urllib3.exceptions.DecodeError: when it can't be decompressed.
     """
-    body = received.read()
+    body = _body(received)
     response = Response()
     response.status_code, response.reason = received.status, received.reason
     headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()

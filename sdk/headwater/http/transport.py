@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater.errors import SourceError, TransientError
-from headwater.http.auth import Auth
+from headwater.http.auth import Auth, Foreign
 from headwater.http.budget import Budget
 from headwater.http.faults import trouble_of
 from headwater.http.limits import quota
@@ -65,7 +65,7 @@ class Transport:
         self.retry = manners.retry
         self._origin = origin(base)
         self._root = "/".join(base.split("/")[:3]) + "/"
-        self._auth = auth
+        self._auth = auth if auth is None or isinstance(auth, Auth) else Foreign(auth)
         self._headers = headers
         self._faults = manners.faults
         self._budget = Budget(manners.limits)
@@ -112,7 +112,7 @@ class Transport:
                 response, own, paused = self._exchange(request, waiting)
                 waited += paused
                 status = response.status_code if own else 0
-                if own and isinstance(self._auth, Auth):
+                if own and self._auth is not None:
                     self._auth.observe(response)
                     if response.status_code in (401, 403, 429) and recoveries < _RECOVERIES:
                         recoveries += 1
@@ -157,7 +157,7 @@ class Transport:
     def _heed(self, response: Response) -> None:
         """Where an answer says that the quota is used up, send nothing until it comes back. A longer time is left to
         the server, which refuses the next request: what becomes of that, the source's faults say."""
-        left = self._auth.wait() if isinstance(self._auth, Auth) else None
+        left = self._auth.wait() if self._auth is not None else None
         if left is None:
             told = quota(response)
             left = told.resets - time.time() if told.left == 0 and told.resets is not None else 0.0
@@ -186,7 +186,7 @@ class Transport:
     def address(self, request: Request) -> str:
         """A request's URL, without what credentials would put there."""
         url = request.url(self.base)
-        return self._auth.withheld(url) if isinstance(self._auth, Auth) else url
+        return self._auth.withheld(url) if self._auth is not None else url
 
     def taken(self, response: Response, read: Callable[[Response], T]) -> T:
         """What is read of an answer, if it is good."""
@@ -232,7 +232,7 @@ class Transport:
         from headwater.http.prepare import prepared
 
         session = self._session or self._open()
-        if not own and isinstance(self._auth, Auth):
+        if not own and self._auth is not None:
             url = self._auth.withheld(url)
         try:
             made = prepared(
