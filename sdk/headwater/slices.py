@@ -6,9 +6,11 @@ one that writes: so a state says nothing of records that are still on their way.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -116,7 +118,7 @@ class SliceReader:
             page = _from(page, slice.start, key) if cursor and cursor.drops_earlier else page
             step = self._step(slice.partition, page)
             if order == "ascending":
-                given = at_end(page) if keyed else given
+                given = at_end(page, given) if keyed else given
                 if self._stateful:
                     step.move, step.value, step.window = "to", latest((high, task.floor), key), task.window
             if self._resumable and whole.next is not None:
@@ -194,7 +196,7 @@ def _from(page: Page, start: Any, key: Key) -> Page:
     if first is None or not is_before(first, start, key):
         return page
     keep = [i for i, value in enumerate(page.cursors) if value is None or not is_before(value, start, key)]
-    return _only(page, keep)
+    return page.only(keep)
 
 
 def _last(values: Sequence[Any], key: Key) -> Any:
@@ -202,19 +204,28 @@ def _last(values: Sequence[Any], key: Key) -> Any:
     return next((value for value in reversed(values) if key(value) is not None), None)
 
 
-def at_end(page: Page) -> dict[bytes, Any]:
-    """The records at the end of an ascending page that have its last cursor value or the one before it, and
-    that value: those that :class:`~headwater.http.keyset.Keyset` asks for again."""
+def at_end(page: Page, given: Mapping[bytes, Any]) -> dict[bytes, Any]:
+    """Marks of the records at the end of an ascending page that have its last cursor value or the one before it, and
+    that value: those that :class:`~headwater.http.keyset.Keyset` asks for again.
+
+    :param given: those at the end of the page before.
+    """
     found: dict[bytes, Any] = {}
     values: list[Any] = []
-    for place in range(len(page.data and page.cursors) - 1, -1, -1):
-        value = page.cursors[place]
+    last_first = range(len(page.data and page.cursors) - 1, -1, -1)
+    of_page = ((bytes(page.data[place]), page.cursors[place]) for place in last_first)
+    for mark, value in chain(((_mark(record), value) for record, value in of_page), given.items()):
         if value not in values:
             values.append(value)
             if len(values) > 2:
                 break
-        found[bytes(page.data[place])] = value
+        found[mark] = value
     return found
+
+
+def _mark(record: bytes) -> bytes:
+    """A record's, of which there may be very many with one cursor value."""
+    return hashlib.blake2b(record, digest_size=16).digest()
 
 
 def without(page: Page, given: Mapping[bytes, Any]) -> Page:
@@ -223,11 +234,5 @@ def without(page: Page, given: Mapping[bytes, Any]) -> Page:
     if not page.data or values.isdisjoint(page.cursors):
         return page
     cursors = page.cursors
-    keep = [i for i, record in enumerate(page.data) if cursors[i] not in values or bytes(record) not in given]
-    return page if len(keep) == len(page.data) else _only(page, keep)
-
-
-def _only(page: Page, keep: Sequence[int]) -> Page:
-    changes = {place: page.changes[old] for place, old in enumerate(keep) if old in page.changes}
-    cursors = [page.cursors[i] for i in keep] if page.cursors else ()
-    return Page([page.data[i] for i in keep], cursors, changes, page.next, page.parent)
+    keep = [i for i, record in enumerate(page.data) if cursors[i] not in values or _mark(bytes(record)) not in given]
+    return page if len(keep) == len(page.data) else page.only(keep)

@@ -73,6 +73,12 @@ class Page:
     next: Mapping[str, Any] | None = None
     parent: Record | None = None
 
+    def only(self, keep: Sequence[int]) -> Page:
+        """The page with the records at these places alone."""
+        changes = {place: self.changes[old] for place, old in enumerate(keep) if old in self.changes}
+        cursors = [self.cursors[i] for i in keep] if self.cursors else ()
+        return Page([self.data[i] for i in keep], cursors, changes, self.next, self.parent)
+
     @staticmethod
     def of_rows(rows: Sequence[Record], cursor: Cursor | None) -> Page:
         """A page of Python dictionaries."""

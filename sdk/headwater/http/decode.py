@@ -7,6 +7,7 @@ encodings, a parser of the author's) goes through Python objects.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from codecs import getincrementaldecoder
@@ -69,6 +70,21 @@ class HttpPage:
     def cursor_values(self) -> list[Any]:
         """The cursor value of each record, in order."""
         return list(self.page.cursors)
+
+    def mark(self) -> bytes:
+        """What another page has only if its records are the same, to the letter."""
+        return _digest(b"\n".join(map(bytes, self.page.data)))
+
+    def unseen(self, seen: set[bytes]) -> HttpPage:
+        """The page without the records whose marks are there; adds those of the others."""
+        marks = [_digest(bytes(record)) for record in self.page.data]
+        keep = [place for place, mark in enumerate(marks) if mark not in seen]
+        seen.update(marks)
+        return HttpPage(self.response, self.page.only(keep), key=self.key)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 class RawRecords:

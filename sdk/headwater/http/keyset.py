@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +14,10 @@ from headwater.http.request import Request
 if TYPE_CHECKING:
     from headwater.http.resume import Resumable
 
+log = logging.getLogger("headwater")
+
+_TRIES = 100
+
 
 @dataclass(frozen=True)
 class Keyset:
@@ -21,8 +27,9 @@ class Keyset:
     Numbered pages of a list that is being changed lose records: what is updated moves to the end, everything
     behind it moves up by one, and the first record of the next page is now the last of this one. Asking by
     value can't lose any; the records at the boundary come twice. The bound is the last value but one, so that
-    it may be inclusive or not. Where a page has too few values, or the order is not what it should be, the
-    inner paginator goes on from there.
+    it may be inclusive or not. Where the order is not what it should be, the inner paginator goes on from there. So
+    it does where a page has too few values, a page at a time, of which each is asked for twice: so it is known that
+    nothing has moved from one to the other in between.
 
     :ivar param: the query parameter of the lower bound.
     :ivar inner: how the API itself pages.
@@ -62,8 +69,9 @@ class Keyset:
         :param unbounded: the listing without one, and its request that is due.
         """
         trusted = True
+        tie: _Tie | None = None
+        page = yield request
         while True:
-            page = yield request
             following = _after(pages, page)
             key = page.key
             values = [value for value in page.cursor_values() if key(value) is not None]
@@ -71,18 +79,77 @@ class Keyset:
                 trusted = False
                 if unbounded is not None:
                     pages, request = unbounded
+                    page = yield request
                     continue
             if following is None:
                 return
             bound = _last_bound(values, key) if trusted else None
-            if bound is None or bound == asked:
+            if bound is not None and bound != asked:
+                unbounded = unbounded or (pages, following)
+                asked, tie = bound, None
+                pages = self.inner.requests(first.with_params(**{self.param: bound}))
+                request = next(pages)
+                page = yield request
+            elif trusted and values:
+                tie = tie or _Tie(request, page)
+                request, page = yield from tie.follow(following)
+            else:
                 request = following
+                page = yield request
+
+
+class _Tie:
+    """The pages from one bound on, where there is no later bound to ask by.
+
+    What is updated moves to the end of the list, and all behind it moves up: so a page is given only when the one
+    before it, asked for once more, has not changed, as nothing can have moved in between then. Where it has, the
+    pages before it are asked for until one has not, and those behind that are read again. Records that were not
+    seen yet are always later than those that were.
+    """
+
+    def __init__(self, request: Request, page: Answer) -> None:
+        self._pages = [(request, page.mark())]
+        self._seen: set[bytes] = set()
+        self._tries = 0
+        page.unseen(self._seen)
+
+    def follow(self, following: Request) -> Generator[Request, Answer, tuple[Request, Answer]]:
+        """The next page of it."""
+        ahead = [following]
+        while True:
+            request = ahead[0]
+            page = carrier = yield request
+            page.instead = ()
+            place = len(self._pages) - 1
+            while place >= 0:
+                carrier = yield self._again(place)
+                carrier.instead = ()
+                if carrier.mark() == self._pages[place][1]:
+                    break
+                place -= 1
+            if place < len(self._pages) - 1 and self._goes_on():
+                ahead = [*(self._again(changed) for changed in range(place + 1, len(self._pages))), request.again(),
+                         *ahead[1:]]  # fmt: skip
+                del self._pages[place + 1 :]
                 continue
-            if unbounded is None:
-                unbounded = pages, following
-            asked = bound
-            pages = self.inner.requests(first.with_params(**{self.param: bound}))
-            request = next(pages)
+            carrier.instead = (page.unseen(self._seen),)
+            self._pages.append((request, page.mark()))
+            del ahead[0]
+            if not ahead:
+                return request, page
+
+    def _again(self, place: int) -> Request:
+        request, mark = self._pages[place]
+        self._pages[place] = request.again(), mark
+        return self._pages[place][0]
+
+    def _goes_on(self) -> bool:
+        self._tries += 1
+        if self._tries == _TRIES:
+            log.warning(
+                "A list changes faster than it is read where many records have one cursor value; some may be missed."
+            )
+        return self._tries < _TRIES
 
 
 def _after(pages: Requests, page: Answer) -> Request | None:

@@ -44,6 +44,15 @@ class Answer(Protocol):
     def key(self) -> Key:
         """In which order cursor values are."""
 
+    instead: Any
+    """The pages that are given in its place; None: itself. A paginator may set it."""
+
+    def mark(self) -> Any:
+        """What another page has only if its records are the same, to the letter."""
+
+    def unseen(self, seen: set[bytes]) -> Any:
+        """The page without the records whose marks are there; adds those of the others."""
+
 
 class Paginator(Protocol):
     """Says which requests follow the first one. One that can go on from any of them has a method ``resumed``, see

@@ -21,6 +21,7 @@ class Request:
     :ivar path: relative to the source's base URL, or a whole URL.
     :ivar params: the query; a None is left out, a list gives the name several times, a True is ``true``.
     :ivar json: a body to send as JSON; ``data`` a form.
+    :ivar repeated: how often a paginator asked for the same before, on purpose; nothing of it is sent.
     """
 
     path: str
@@ -29,6 +30,11 @@ class Request:
     method: str = "GET"
     json: Any = None
     data: Any = None
+    repeated: int = 0
+
+    def again(self) -> Request:
+        """The same once more."""
+        return replace(self, repeated=self.repeated + 1)
 
     def with_params(self, **params: Any) -> Request:
         """The same with these query parameters besides; None takes one away."""
@@ -51,7 +57,7 @@ class Request:
     @property
     def identity(self) -> int:
         """Equal for equal requests: what tells a paginator that walks in a circle."""
-        what = (self.method, self.path, self.params, self.headers, self.json, self.data)
+        what = (self.method, self.path, self.params, self.headers, self.json, self.data, self.repeated)
         try:
             return hash(_IDENTITY.encode(what))
         except (TypeError, ValueError, OverflowError, RecursionError):

@@ -178,7 +178,7 @@ class HttpStream(Stream):
         given: Mapping[bytes, Any] = {}  # the last page's last records, which a keyset page gives again
         for whole in parent.pages(replace(slice.above or slice, start=slice.start, end=slice.end)):
             above = without(whole, given)
-            given = at_end(whole) if order == "ascending" and parent.primary_key else given
+            given = at_end(whole, given) if order == "ascending" and parent.primary_key else given
             for record in _since(above, slice.start, key):
                 try:
                     of = Slice(slice.partition, slice.start, record, end=slice.end, grandparent=above.parent)
