@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -41,6 +42,7 @@ class Connector:
         self.recordings: list[Recording] = []
         self._lock = threading.Lock()
         self._files = 0
+        self._name = uuid.uuid4().hex[:12]
         self._kept: dict[int, Kept] = {}
         self._resumed: dict[str, _Resumed] = {}
 
@@ -53,6 +55,7 @@ class Connector:
         timeout: float | None = None,
         environment: Mapping[str, str | None] | None = None,
         prefix: Sequence[str] = (),
+        room: Room | None = None,
         cwd: Path | None = None,
         act: Act | None = None,
         tight: bool = False,
@@ -62,6 +65,7 @@ class Connector:
         """Run it with these arguments and record it.
 
         :param what: for reports: what this run is for.
+        :param room: where, if not in its own.
         :param prefix: words before its command, such as ``unshare --net``.
         """
         changes = {**self.settings.environment, **(environment or {})}
@@ -70,10 +74,15 @@ class Connector:
             number = len(self.recordings) + 1
             recording = Recording(number, list(arguments), [], self.folder, what=what)
             self.recordings.append(recording)
-        name = f"headwater-acceptance-{self.folder.name}-{number}"
-        recording.command = [*prefix, *self.room.words(arguments, changes, self.folder, name)]
+        name = self.name_of(recording)
+        room = room or self.room
+        recording.command = [*prefix, *room.words(arguments, changes, self.folder, name)]
         how = How(timeout or self.settings.timeout_of(suite), changes, cwd, act, tight, pace, trigger)
-        return execute(recording.command, recording, how, self.room.killer(name))
+        return execute(recording.command, recording, how, room.killer(name))
+
+    def name_of(self, recording: Recording) -> str:
+        """What a run's container is called."""
+        return f"headwater-acceptance-{self._name}-{recording.number}"
 
     def file(self, name: str, content: Any) -> Path:
         """A file for the connector, with JSON or, from a string, with exactly this text."""

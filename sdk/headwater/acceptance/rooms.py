@@ -162,8 +162,9 @@ class ImageRoom:
         variables = [
             word for name, value in environment.items() if value is not None for word in ("-e", f"{name}={value}")
         ]
-        return ["docker", "run", "--rm", "--name", run, "--network", "host", "-v", f"{folder}:{folder}", *variables,
-                *self.options, self.image, *arguments]  # fmt: skip
+        network = () if "--network" in self.options else ("--network", "host")
+        return ["docker", "run", "--rm", "--name", run, "--log-driver", "none", *network, "-v", f"{folder}:{folder}",
+                *variables, *self.options, self.image, *arguments]  # fmt: skip
 
     def killer(self, run: str) -> Callable[[], None] | None:
         """Kills the container: a signal to ``docker run`` would leave it running."""
