@@ -44,6 +44,7 @@ class Gate:
                 gc=False,
             )
             self._decode = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]
+            self._decode_one = msgspec.json.Decoder(row).decode
         except ValueError:  # a field has a quote or a control character in its name
             pass
 
@@ -54,6 +55,17 @@ class Gate:
             return
         for first in range(0, len(data), _AT_ONCE):
             self._decode(b"[" + b",".join(data[first : first + _AT_ONCE]) + b"]")
+
+    def fits(self, record: bytes | msgspec.Raw) -> bool:
+        """Whether one record fits."""
+        try:
+            if self._decode is None:
+                self.check([record])
+            else:
+                self._decode_one(record)
+        except MISFITS:
+            return False
+        return True
 
     def rows(self, data: Sequence[bytes | msgspec.Raw]) -> Iterator[tuple[Any, ...]]:
         """Each record's values, in the columns' order; raises one of :data:`MISFITS` as :meth:`check` does."""

@@ -214,8 +214,17 @@ class Target:
             ) from None
 
     def fit(self, records: Sequence[Record], misfits: Misfits) -> Fitted:
-        """The records as the columns hold them; the columns are changed first where they must be."""
-        return fitted(records, self, misfits)
+        """The records as the columns hold them; the columns are changed first where they must be.
+
+        Those that fit stay the JSON they are.
+        """
+        gate, suspicious = self.gate, self.engine.suspicious
+        odd = [record for record in records if not gate.fits(record.data) or suspicious([record.data])]
+        made = fitted(odd, self, misfits)
+        changed = (
+            {id(before): after for before, after in zip(odd, made.records, strict=True)} if not made.refused else {}
+        )
+        return Fitted([changed.get(id(record), record) for record in records], made.refused)
 
     def check(self, data: Sequence[bytes | msgspec.Raw]) -> None:
         """Raise one of :data:`~headwater.bridge.sinks.gate.MISFITS` where records don't fit the columns, for an
