@@ -171,16 +171,29 @@ def _discover(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> int:
-    from headwater.process.arguments import read_state
-
     source = _opened(options)
-    states: list[State] = read_state(options.state) if options.state else []
+    states = _states(options.state) if options.state else []
     out = sys.stdout.buffer
     with closing(cast(Any, _limited(source.read(_wanted(options, source), states), options.limit))) as messages:
         for message in messages:
             out.write(_encoded(message))
     out.flush()
     return 0
+
+
+def _states(path: str) -> list[State]:
+    """Those of a state file, or the last ones of what an earlier read printed."""
+    from headwater.bridge.states.store import merged
+    from headwater.process.arguments import read_state
+    from headwater.protocol.airbyte_lines import decode_lines
+    from headwater.protocol.messages import State
+
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}.") from None
+    printed = [message for message in decode_lines(content) if isinstance(message, State)]
+    return merged((), printed) if printed else read_state(path)
 
 
 def _wanted(options: argparse.Namespace, source: ForeignSource) -> ConfiguredCatalog:

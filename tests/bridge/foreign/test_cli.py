@@ -78,11 +78,18 @@ def test_discover_and_read_what_was_chosen(tmp_path: Path, config: str) -> None:
     words = ("read", "--command", nasty("well"), "--config", config, "--catalog", "catalog.json")
     done = headwater(*words, folder=tmp_path)
     assert (done.returncode, records(done)) == (0, [1, 2, 3])
+    (tmp_path / "printed.jsonl").write_text(done.stdout)
     (state,) = [m["state"] for m in messages(done) if m["type"] == "STATE"][-1:]
     (tmp_path / "state.json").write_text(json.dumps([state]))
     done = headwater(*words[:2], nasty("files"), *words[3:], "--state", "state.json", folder=tmp_path)
     (row,) = [m["record"]["data"] for m in messages(done) if m["type"] == "RECORD"]
     assert row == {"id": 1}  # what it was given is no field of the catalog
+    (tmp_path / "every.json").write_text('{"streams": [{"stream": {"name": "a", "json_schema": {}}}]}')
+    words = ("--command", nasty("files"), "--config", config, "--catalog", "every.json")
+    for file in ("state.json", "printed.jsonl"):
+        done = headwater("read", *words, "--state", file, folder=tmp_path)
+        (given,) = [m["record"]["data"]["given"] for m in messages(done) if m["type"] == "RECORD"]
+        assert given["--state"] == [state]
 
 
 def test_read_ends_at_its_limit(tmp_path: Path, config: str) -> None:
