@@ -166,6 +166,8 @@ class Transport:
 
     def _admitted(self, waiting: Callable[[float], None] | None) -> float:
         """Wait until the budget has a place for a request; the seconds that it took."""
+        if self._session is None:
+            self._open()  # what it imports must not lie between a request's place in the budget and its sending
         began = time.monotonic()
         told = False
         while (delay := self._budget.enter(bell())) > 0:
