@@ -4,7 +4,9 @@ told."""
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 ROOT = Path(__file__).parents[2]
+KIT = ROOT / "tests" / "bridge" / "foreign"
 
 
 def killed(image: str, code: str, way: str, temp: Path) -> str:
@@ -41,8 +44,9 @@ def killed(image: str, code: str, way: str, temp: Path) -> str:
 
 @pytest.mark.parametrize("way", ["", "attach"])
 def test_a_container_whose_reader_was_killed_is_swept(
-    base: str, client: DockerClient, nothing_left: None, tmp_path: Path, way: str
+    base: str, client: DockerClient, nothing_left: None, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     quiet = killed(base, "import time; print(1, flush=True); time.sleep(3600)", way, tmp_path)
     assert client.containers.get(quiet).status == "running"
     other = client.containers.create(base, ["true"], labels={OWNER: owner() + "0"})  # somebody else's, who lives
@@ -52,6 +56,7 @@ def test_a_container_whose_reader_was_killed_is_swept(
         there = {container["Id"] for container in client.api.containers(all=True)}
         assert quiet not in there
         assert elsewhere.id in there
+        assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
     finally:
         for container in (other, elsewhere):
             if container.id in {found["Id"] for found in client.api.containers(all=True)}:
@@ -65,6 +70,30 @@ def test_a_connector_that_writes_ends_with_its_reader(base: str, client: DockerC
         assert container.wait(timeout=120)["StatusCode"] != 0
     finally:
         container.remove(force=True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_command_that_is_ended_ends_its_container(
+    base: str, client: DockerClient, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    stream = {"name": "a", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
+    (tmp_path / "catalog.json").write_text(json.dumps({"streams": [{"stream": stream, "sync_mode": "full_refresh"}]}))
+    (tmp_path / "config.json").write_text("{}")
+    words = ["--image", base, "--entrypoint", "python3 /kit/nasty.py slow", "--mount", f"{KIT}:/kit:ro"]
+    words += ["--env", "PIDS=/dev/null", "--env", "PYTHONDONTWRITEBYTECODE=1"]
+    words += ["--config", str(tmp_path / "config.json"), "--catalog", str(tmp_path / "catalog.json")]
+    with subprocess.Popen([sys.executable, "-m", "headwater", "read", *words], stdout=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        assert command.stdout.read(100_000)
+        (container,) = [
+            found["Id"]
+            for found in client.api.containers(all=True, filters={"label": OWNER})
+            if f" {command.pid} " in found["Labels"][OWNER]
+        ]
+        command.send_signal(number)
+        command.stdout.read()
+        assert command.wait(timeout=120) == code
+    assert container not in {found["Id"] for found in client.api.containers(all=True)}
 
 
 class Door:

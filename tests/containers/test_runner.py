@@ -162,6 +162,19 @@ def test_out_of_memory_is_told_with_the_limit(python: Python) -> None:
     assert "out of memory: its limit is 64m" in end.reason
 
 
+def test_a_child_that_is_out_of_memory_is_told_though_the_connector_goes_on(
+    python: Python, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = (
+        "import os\nif os.fork() == 0:\n b = bytearray(2**30)\n for i in range(0, 2**30, 4096): b[i] = 1\n"
+        "print(os.waitstatus_to_exitcode(os.wait()[1]))"
+    )
+    out, end = ran(python(code, memory="64m"))
+    assert out == b"-9\n"
+    assert end.code == 0
+    assert "out of memory: its limit is 64m" in caplog.text
+
+
 @WAYS
 def test_docker_stop_and_docker_kill_are_told(python: Python, attach: bool) -> None:
     for act, code, words in (("stop", 143, "docker stop"), ("kill", 137, "docker kill")):

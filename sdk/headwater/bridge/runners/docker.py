@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,8 @@ class DockerRunner:
         be there.
     :param environment: more variables; whoever may use the engine can see them.
     :param user: as whom it runs; default: as the image says, or 1000:1000 where that is root.
-    :param entrypoint: the program in the image, and its first arguments; default: the image's own.
+    :param entrypoint: the program in the image, and its first arguments; a text is split as a shell would; default:
+        the image's own.
     :param read_only: the image's files can't be changed by the container, except in a ``/tmp`` in memory.
     :param writable_files: it may rewrite its own files, and add none, as Singer taps do with their config.
     :param attach: take the output through the engine in any case.
@@ -91,7 +93,7 @@ class DockerRunner:
         self._mounts = tuple(mounts)
         self._environment = dict(environment or {})
         self._user = user
-        self._entrypoint = [entrypoint] if isinstance(entrypoint, str) else list(entrypoint or ())
+        self._entrypoint = shlex.split(entrypoint) if isinstance(entrypoint, str) else list(entrypoint or ())
         self._read_only = read_only
         self._writable_files = writable_files
         self._attach = attach
