@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -20,6 +22,7 @@ from headwater import (
     Manners,
     RetryPolicy,
     RotatingTokens,
+    SkipSlice,
     Slice,
     Stream,
     TransientError,
@@ -30,6 +33,8 @@ from source_github.config import GithubConfig, OAuthCredentials, migrated
 if TYPE_CHECKING:
     from requests import Response
     from typing_extensions import Self
+
+log = logging.getLogger("headwater")
 
 
 @dataclass(frozen=True)
@@ -125,11 +130,33 @@ class GithubSource(HttpSource):
         return [kind(self) for kind in streams.ALL]
 
     def check(self) -> None:
-        """Look up every configured repository and pattern; the message names those that are not there."""
+        """Look up every configured repository and pattern, the first one with each of the tokens, and every branch;
+        the message names what is not there, or which of the tokens is refused."""
         with self.transport.impatient():
-            for pattern in self.config.repositories:
-                if next(iter(self.find(pattern)), None) is None:
-                    raise ConfigError(f"config: no repository matches {pattern!r} in `repositories`.")
+            for _ in self.transport.credentials():
+                self._look_up(self.config.repositories[0])
+            for pattern in self.config.repositories[1:]:
+                self._look_up(pattern)
+            self._look_up_branches()
+
+    def _look_up(self, pattern: str) -> None:
+        if next(iter(self.find(pattern)), None) is None:
+            raise ConfigError(f"config: no repository matches {pattern!r} in `repositories`.")
+
+    def _look_up_branches(self) -> None:
+        """As the stream of commits asks for them."""
+        for entry in self.config.branches:
+            owner, _, rest = entry.partition("/")
+            name, _, branch = rest.partition("/")
+            repository = f"{owner}/{name}".lower()
+            if not branch or not any(fnmatchcase(repository, pattern.lower()) for pattern in self.config.repositories):
+                log.warning("Not read, as it is in none of `repositories`: %s (in `branches`).", entry)
+                continue
+            try:
+                with suppress(SkipSlice):  # the repository is empty, or is not open to us
+                    self.get(f"repos/{owner}/{name}/commits", sha=branch, per_page=1)
+            except ConfigError as error:
+                raise ConfigError(f"config: {entry!r} in `branches`: {error.message}") from error
 
     # --- for the streams ---------------------------------------------------------------------------------
 

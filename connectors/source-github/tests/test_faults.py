@@ -164,6 +164,34 @@ def test_check_does_not_wait_for_a_quota(api: GithubApi) -> None:
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+def test_of_several_tokens_the_wrong_one_is_named_by_its_place(wrong: int) -> None:
+    good = [f"ghp_{number}" + "0" * 32 for number in range(3)]
+    tokens = [*good[:wrong], "ghp_wrong" + "0" * 27, *good[wrong + 1 :]]
+    with GithubApi(repos={"octo/alpha": Repo(9)}, tokens=good) as api:
+        connector = source(api, credentials={"personal_access_token": ",".join(tokens)})
+        with pytest.raises(ConfigError, match=rf"refused \(401\).* That was token {wrong + 1} of 3\.") as refused:
+            connector.check()
+        assert "ghp_" not in refused.value.message
+        messages, _ = collect(connector, "issues", "tags", "releases", "branches")
+        said = {message.message for message in messages if isinstance(message, ErrorTrace)}
+        assert said and all(f"token {wrong + 1} of 3" in text and "ghp_" not in text for text in said)
+        good_ones = source(api, credentials={"personal_access_token": ",".join(good)})
+        good_ones.check()
+        assert {request.token for request in api.requests[-3:]} == {"token-0", "token-1", "token-2"}
+
+
+def test_check_looks_up_branches(api: GithubApi, caplog: pytest.LogCaptureFixture) -> None:
+    source(api, branches=["octo/alpha/main", "octo/beta/develop"]).check()
+    for branch in ("octo/alpha/gone", "octo/alpha/feature/none"):
+        with pytest.raises(ConfigError, match=f"config: '{branch}' in `branches`: .*not found"):
+            source(api, branches=["octo/alpha/main", branch]).check()
+    assert not caplog.text
+    source(api, repositories=["octo/al*"], branches=["octo/alpha/main", "octo/beta/main", "main"]).check()
+    assert "octo/beta/main (in `branches`)" in caplog.text
+    assert ": main (in `branches`)" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [

@@ -8,7 +8,7 @@ several tokens (:mod:`headwater.http.auth_tokens`) do.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_plus, urlsplit, urlunsplit
 
@@ -36,6 +36,15 @@ class Auth:
     def withheld(self, url: str) -> str:
         """A URL of another host without what :meth:`__call__` would have put in it."""
         return url
+
+    def which(self, response: Response) -> str:
+        """Of several credentials, which one a request had, for people: by its place, as it is a secret. Empty where
+        there is only one."""
+        return ""
+
+    def each(self) -> Iterator[None]:
+        """Each of several credentials in turn: until the next is asked for, this thread uses that one."""
+        yield
 
     def wait(self) -> float | None:
         """Seconds until there are credentials with some of their quota left; 0: there are. None: they keep no

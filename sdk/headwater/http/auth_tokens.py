@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from headwater.http.auth import Auth, reveal
@@ -45,10 +45,15 @@ class RotatingTokens(Auth):
         self._resets: dict[str, float] = {}  # at which epoch second there are more
         self._turn = 0
         self._lock = threading.Lock()
+        self._here = threading.local()  # the only one to use, while each is tried
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Set the header to the token that has the most left, or to the one that gets some first."""
         with self._lock:
+            only = getattr(self._here, "only", None)
+            if only is not None:
+                request.headers["Authorization"] = only
+                return request
             now, count = time.time(), len(self._values)
             turns = [self._values[(self._turn + place) % count] for place in range(count)]
             value = max(turns, key=lambda value: self._has(value, now))
@@ -62,10 +67,28 @@ class RotatingTokens(Auth):
 
     def recover(self, response: Response) -> bool:
         """After a used-up quota: whether another token has some left."""
+        if getattr(self._here, "only", None) is not None:
+            return False
         with self._lock:
             used = str(response.request.headers.get("Authorization"))
             now = time.time()
             return self._has(used, now) <= 0 and any(self._has(value, now) > 0 for value in self._values)
+
+    def which(self, response: Response) -> str:
+        """By its place in the list: ``token 2 of 3``."""
+        used = str(response.request.headers.get("Authorization"))
+        if len(self._values) < 2 or used not in self._values:
+            return ""
+        return f"token {self._values.index(used) + 1} of {len(self._values)}"
+
+    def each(self) -> Iterator[None]:
+        """Each token in turn."""
+        try:
+            for value in self._values:
+                self._here.only = value
+                yield
+        finally:
+            self._here.only = None
 
     def observe(self, response: Response) -> None:
         """Remember what a token's quota is."""

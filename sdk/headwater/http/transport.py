@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from headwater.errors import SourceError, TransientError
+from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.http.auth import Auth, Foreign
 from headwater.http.budget import Budget
 from headwater.http.faults import trouble_of
@@ -191,10 +191,23 @@ class Transport:
         return self._auth.withheld(url) if self._auth is not None else url
 
     def taken(self, response: Response, read: Callable[[Response], T]) -> T:
-        """What is read of an answer, if it is good."""
+        """What is read of an answer, if it is good. Where it is not, and there are several credentials, the error says
+        which ones it was."""
         with plain_errors(response):
-            self._judge(response)
+            try:
+                self._judge(response)
+            except ConfigError as error:
+                refused = self._auth is not None and response.status_code in (401, 403, 404)
+                which = self._auth.which(response) if refused and self._auth is not None else ""
+                if not which:
+                    raise
+                said = f"{error.message} That was {which}."
+                raise ConfigError(said, stream=error.stream, internal=error.internal) from error
             return read(response)
+
+    def credentials(self) -> Iterator[None]:
+        """Each of several credentials in turn, which alone is used by this thread until the next: for ``check``."""
+        return self._auth.each() if self._auth is not None else iter((None,))
 
     def _exchange(self, request: Request, waiting: Callable[[float], None] | None) -> tuple[Response, bool, float]:
         """One try: the request, its redirects, and the whole body read; whether the API itself answered; and the
