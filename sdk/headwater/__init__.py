@@ -16,11 +16,13 @@ from headwater.http.faults import Fault
 from headwater.http.keyset import Keyset
 from headwater.http.manners import Manners
 from headwater.http.paginate import (
+    LastRecord,
     LinkHeader,
     NextUrl,
     OffsetPages,
     PageNumbers,
     SinglePage,
+    StopWhen,
     TokenPages,
 )
 from headwater.http.ratelimit import RateLimit
@@ -53,6 +55,7 @@ __all__ = [
     "JwtBearer",
     "JwtGrant",
     "Keyset",
+    "LastRecord",
     "LinkHeader",
     "Manners",
     "NextUrl",
@@ -73,6 +76,7 @@ __all__ = [
     "Slice",
     "Source",
     "SourceError",
+    "StopWhen",
     "Stream",
     "TokenPages",
     "TransientError",

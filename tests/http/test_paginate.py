@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from headwater import (
     Keyset,
+    LastRecord,
     LinkHeader,
     NextUrl,
     OffsetPages,
@@ -20,6 +21,7 @@ from headwater import (
     Request,
     SinglePage,
     SourceError,
+    StopWhen,
     TokenPages,
 )
 from headwater.cursor import Key, plain_key
@@ -60,6 +62,9 @@ class Page:
 
     def json(self) -> Any:
         return self.body
+
+    def last(self) -> Any:
+        return self.rows[-1] if self.rows else None
 
     def cursor_values(self) -> list[Any]:
         return [row.get("at") for row in self.rows]
@@ -146,6 +151,39 @@ def test_offsets(total: int, size: int) -> None:
 
     follow(OffsetPages(size), serve)
     assert seen == list(range(total))
+
+
+@given(total=st.integers(0, 40), size=st.integers(1, 12), tells=st.booleans())
+def test_by_the_last_record(total: int, size: int, tells: bool) -> None:
+    seen: list[int] = []
+
+    def serve(request: Request) -> Page:
+        after = request.params.get("after", -1)
+        found = rows(total)[after + 1 :][:size]
+        seen.extend(row["id"] for row in found)
+        return Page([{"at": row} for row in found], body={"more": after + 1 + size < total})
+
+    asked = follow(LastRecord("after", "at.id", more="more" if tells else ""), serve)
+    assert seen == list(range(total))
+    assert len(asked) == (max(1, -(-total // size)) if tells else -(-total // size) + 1)
+
+
+@given(total=st.integers(1, 40), size=st.integers(1, 12))
+def test_a_rule_says_which_page_is_the_last(total: int, size: int) -> None:
+    seen: list[int] = []
+
+    def serve(request: Request) -> Page:
+        found = rows(total)[(request.params["page"] - 1) * size :][:size]
+        seen.extend(row["id"] for row in found)
+        return Page(found, body={"pages": -(-total // size), "page": request.params["page"]})
+
+    paginator = StopWhen(PageNumbers(), lambda page: page.json()["page"] >= page.json()["pages"])
+    assert len(follow(paginator, serve)) == -(-total // size)
+    assert seen == list(range(total))
+    seen.clear()
+    assert follow(StopWhen(PageNumbers(), lambda page: True), serve)[1:] == []
+    follow(StopWhen(PageNumbers(), lambda page: False), serve)
+    assert seen[size:] == list(range(total)) or seen == [*range(min(size, total)), *range(total)]
 
 
 @given(tokens=st.lists(st.text(min_size=1) | st.integers(), unique_by=str), end=st.sampled_from([None, "", {}]))

@@ -14,13 +14,18 @@ from hypothesis import strategies as st
 
 from headwater import (
     Cursor,
+    Keyset,
+    LastRecord,
     LinkHeader,
+    NextUrl,
     OffsetPages,
     PageNumbers,
     RateLimit,
     Record,
     Request,
     Slice,
+    StopWhen,
+    TokenPages,
 )
 from headwater.protocol.messages import Records, State
 from headwater.testing import Upstream, read
@@ -58,6 +63,59 @@ def test_a_server_that_does_not_page_is_found(api: Upstream, paginator: Any, noi
     result = read(Api(api.url, Numbered, paginator=paginator))
     assert "the same page 3 times" in result.traces[0].message
     assert len(api.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "paginator",
+    [LinkHeader(), NextUrl(), TokenPages("token", "after"), LastRecord("after"), PageNumbers(), OffsetPages(2),
+     StopWhen(LinkHeader(), lambda page: False), Keyset("since", LinkHeader()), Keyset("since", PageNumbers())],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_server_that_repeats_itself_comes_to_an_end(
+    api: Upstream, paginator: Any, empty: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked, it gives one page, with a next one that leads to it again."""
+
+    class Repeated(Items):
+        records = "items"
+        cursor = Cursor("id", "ascending")
+
+    rows = [] if empty else [{"id": 1}, {"id": 2}]
+    body = {"items": rows, "next": "?page=2", "token": "t"}
+    api.on("/items", json=body, headers={"Link": '<?page=2>; rel="next"'})
+    result = read(Api(api.url, Repeated, paginator=paginator))
+    assert len(api.requests) <= 5
+    if not empty:
+        assert "in a circle" in result.traces[0].message or "the same page 3 times" in result.traces[0].message
+
+
+@pytest.mark.parametrize("paginator", [NextUrl(), TokenPages("token", "after")], ids=str)
+def test_a_server_that_has_no_last_page_comes_to_an_end(
+    api: Upstream, paginator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Endless(Items):
+        records = "items"
+
+    monkeypatch.setattr("headwater.http.listing._EMPTY_PAGES", 20)
+    numbers = itertools.count()
+    api.on("/items", body=lambda _: {"items": [], "next": f"?page={next(numbers)}", "token": next(numbers)})
+    result = read(Api(api.url, Endless, paginator=paginator))
+    assert "20 pages without a record" in result.traces[0].message
+    assert len(api.requests) == 20
+
+
+def test_what_parse_leaves_out_is_gone_on_from_all_the_same(api: Upstream) -> None:
+    class Few(Items):
+        paginator = LastRecord("after")
+
+        def parse(self, response: Any, slice: Slice) -> Iterator[Record]:
+            yield from (record for record in super().parse(response, slice) if record["id"] == 1)
+
+    api.on("/items", query={"after": None}, json=[{"id": 1}, {"id": 2}])
+    api.on("/items", query={"after": "2"}, json=[{"id": 3}])
+    api.on("/items", query={"after": "3"}, json=[])
+    assert read(Api(api.url, Few)).ok().records["items"] == [{"id": 1}]
 
 
 def test_empty_pages_may_be_alike(api: Upstream) -> None:

@@ -49,9 +49,11 @@ class HttpPage:
         page: Page,
         count: Callable[[], int | None] | None = None,
         key: Key = plain_key,
+        last: Callable[[], Any] | None = None,
     ) -> None:
         self.response = response
         self.page = page
+        self._last = last
         self.key = key
         self._count = count
         self._json: Any = None
@@ -66,6 +68,11 @@ class HttpPage:
         if self._json is None:
             self._json = decode_json(self.response)
         return self._json
+
+    def last(self) -> Any:
+        """The last record that the server gave; None: it gave none."""
+        found = self._last() if self._last is not None else None
+        return next(rows_of(self.page.data[-1:]), None) if found is None else found
 
     def cursor_values(self) -> list[Any]:
         """The cursor value of each record, in order."""
@@ -139,6 +146,14 @@ class RawRecords:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return None if data is None else 1 if self._is_one else len(data)
+
+    def last(self, body: bytes) -> Any:
+        """The last record in a body, decoded; None where it has none, or no list of them."""
+        try:
+            data = value_at(self._records.decode(body), self._depth)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return next(rows_of([data] if self._is_one else data[-1:]), None) if data is not None else None
 
 
 @lru_cache(maxsize=1024)

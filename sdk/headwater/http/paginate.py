@@ -11,15 +11,17 @@ when it returns, there are no more. Its state is its frame, so it is tested with
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from headwater.cursor import Key
 from headwater.http.request import Request, at_host_of, joined
 
 if TYPE_CHECKING:
     from requests import Response
+
+    from headwater.http.resume import Resumable
 
 Requests = Generator[Request, "Answer", None]
 
@@ -39,6 +41,9 @@ class Answer(Protocol):
 
     def cursor_values(self) -> list[Any]:
         """The cursor value of each of its records, in order."""
+
+    def last(self) -> Any:
+        """The last record that the server gave; None: it gave none."""
 
     @property
     def key(self) -> Key:
@@ -194,6 +199,63 @@ class OffsetPages:
         while len(page) and len(page) >= self.size:
             offset += len(page)
             page = yield first.with_params(**{self.param: offset})
+
+
+@dataclass(frozen=True)
+class LastRecord:
+    """The next page is asked for with a value of this one's last record; an empty page is the last.
+
+    :ivar param: the query parameter of the value.
+    :ivar field: of the record; a dot leads into an object.
+    :ivar more: where the body says whether there are more (``has_more``); empty: it doesn't.
+    """
+
+    param: str
+    field: str = "id"
+    more: str = ""
+
+    def requests(self, first: Request) -> Requests:
+        """Go on from the last record until there is none."""
+        return self.resumed(first, first)
+
+    def resumed(self, first: Request, request: Request) -> Requests:
+        """As :class:`~headwater.http.resume.Resumable`."""
+        page = yield request
+        while (value := _at(page.last(), self.field)) is not None and (not self.more or _at(page.json(), self.more)):
+            page = yield first.with_params(**{self.param: value})
+
+
+@dataclass(frozen=True)
+class StopWhen:
+    """Another paginator's pages, up to the first of which a rule says that it is the last.
+
+    ::
+
+        StopWhen(PageNumbers(), lambda page: page.json()["page"] >= page.json()["pages"])
+
+    :ivar inner: the other paginator.
+    :ivar stop: asked of every page: its ``json()``, its ``response``, its length.
+    """
+
+    inner: Paginator
+    stop: Callable[[Answer], bool]
+
+    def requests(self, first: Request) -> Requests:
+        """The inner paginator's, until the rule says so."""
+        return self._until(self.inner.requests(first))
+
+    def resumed(self, first: Request, request: Request) -> Requests:
+        """As :class:`~headwater.http.resume.Resumable`."""
+        return self._until(cast("Resumable", self.inner).resumed(first, request))
+
+    def _until(self, pages: Requests) -> Requests:
+        request = next(pages, None)
+        while request is not None:
+            page = yield request
+            try:
+                request = None if self.stop(page) else pages.send(page)
+            except StopIteration:
+                return
 
 
 _LINK = re.compile(r'<([^>]*)>((?:[^,"]|"(?:[^"\\]|\\.)*")*)')

@@ -205,7 +205,8 @@ class HttpStream(Stream):
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass  # what is wrong with it, or unusual, the slow way finds out
         rows = rows_page(self.parse(response, slice), self.cursor)
-        return HttpPage(response, rows, lambda: self._raw.count(response.content), self._key)
+        body = response.content
+        return HttpPage(response, rows, lambda: self._raw.count(body), self._key, lambda: self._raw.last(body))
 
     @property
     def _key(self) -> Key:
