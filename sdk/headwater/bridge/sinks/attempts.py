@@ -25,6 +25,8 @@ class Attempt:
 
     :param targets: the stream's tables; the first is its own.
     :param number: the batch's, 16 hex digits.
+    :ivar thorough: the database has refused something: every value is looked at, not only those of records that
+        are seen to be at fault.
     :ivar refused: why records were refused, by their place in the batch.
     """
 
@@ -41,6 +43,7 @@ class Attempt:
         self._options = options
         self._splitter = splitter
         self.number = number
+        self.thorough = False
         self.refused: dict[int, str] = {}
 
     def check(self) -> None:
@@ -81,7 +84,7 @@ class Attempt:
         records = [record for record in self._records() if record.number in chosen]
         split = [records] if self._splitter is None else self._split(self._splitter, records)
         for target, part in zip(self._targets, split, strict=True):
-            fitted = target.fit(part, self._options.misfits)
+            fitted = target.fit(part, self._options.misfits, thorough=self.thorough)
             if fitted.refused:
                 self.refused.update(fitted.refused)
                 raise Refusal

@@ -162,7 +162,7 @@ class SqlSink:
         except Exception as error:
             if self.engine.refusal(error) is None:
                 raise
-            self._look(stream)
+            attempt.thorough = True
             return False
         return True
 
@@ -178,9 +178,11 @@ class SqlSink:
             except Refusal:
                 pass
             except Exception as error:
-                reason = self.engine.refusal(error)
-                if reason is None:
+                if self.engine.refusal(error) is None:
                     raise
+                if not attempt.thorough:
+                    attempt.thorough = True
+                    continue
                 found = culprits(attempt.left(), lambda only: self._trial(stream, attempt, only))
                 if not found:
                     raise
@@ -195,13 +197,10 @@ class SqlSink:
             with self.transaction():
                 attempt.load_fitted(only)
                 raise _Undone
-        except _Undone:
-            return None
-        except Refusal:
+        except (_Undone, Refusal):
             return None
         except Exception as error:
-            reason = self.engine.refusal(error)
-            if reason is None:
+            if (reason := self.engine.refusal(error)) is None:
                 raise
             return reason
 

@@ -213,11 +213,13 @@ class Target:
                 stream=stream,
             ) from None
 
-    def fit(self, records: Sequence[Record], misfits: Misfits) -> Fitted:
+    def fit(self, records: Sequence[Record], misfits: Misfits, *, thorough: bool = False) -> Fitted:
         """The records as the columns hold them; the columns are changed first where they must be.
 
-        Those that fit stay the JSON they are.
+        :param thorough: look at each; else those that fit stay the JSON they are.
         """
+        if thorough:
+            return fitted(records, self, misfits)
         gate, suspicious = self.gate, self.engine.suspicious
         odd = [record for record in records if not gate.fits(record.data) or suspicious([record.data])]
         made = fitted(odd, self, misfits)
