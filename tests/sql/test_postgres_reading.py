@@ -201,7 +201,7 @@ def test_a_table_is_read_in_parts_at_the_same_time(
     begun = [state for state in states if state and "ranges" in state]
     assert max(len(state["ranges"]) for state in begun) > 5
     assert states[-1] == {"__ab_full_refresh_sync_complete": True}
-    assert ids(read(source, state=result, full_refresh=True), "big") == []  # tried again in the same job
+    assert ids(read(source, state=result, full_refresh=True, same_job=True), "big") == []  # tried again in the same job
 
 
 def test_a_read_that_was_cut_off_anywhere_goes_on(wide: Sql, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +218,7 @@ def test_a_read_that_was_cut_off_anywhere_goes_on(wide: Sql, database: str, monk
             cut = cut_off(source, catalog, rng.randrange(1, 900), states)
             states = cut.states or states
             seen += [(row["a"], row["b"]) for row in rows_of(cut, "big")]
-        last = read(source, state=states, full_refresh=True)
+        last = read(source, state=states, full_refresh=True, same_job=True)
         seen += [(row["a"], row["b"]) for row in rows_of(last, "big")]
         assert set(seen) == due
         assert len(seen) < 3000 + 5 * 64 * 10  # no more than a page of each part comes twice

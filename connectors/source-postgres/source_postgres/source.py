@@ -7,7 +7,7 @@ from typing import Annotated
 from headwater import Config, Setting
 from headwater.sql.postgres import Postgres
 from headwater.sql.server import ServerSource
-from headwater.sql.settings import ServerConfig
+from headwater.sql.settings import ServerConfig, SslMode
 
 
 class Standard(Config, tag_field="method", tag="Standard"):
@@ -23,6 +23,7 @@ class PostgresConfig(ServerConfig, kw_only=True):
         Setting("Schemas", "The schemas whose tables are streams; upper and lower case differ. Default: public.",
                 extra={"group": "db", "order": 3, "uniqueItems": True, "default": ["public"]}),
     ] = []  # fmt: skip
+    ssl_mode: Annotated[SslMode | None, Setting("SSL mode", extra={"group": "security", "order": 8})] = None
     replication_method: Annotated[
         Standard | None, Setting("Update method", extra={"group": "advanced", "order": 9})
     ] = None

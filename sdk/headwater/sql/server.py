@@ -37,7 +37,9 @@ class ServerSource(SqlSource):
     def connect_arguments(self) -> Mapping[str, Any]:
         tunnel = self.tunnel()
         way = ("127.0.0.1", tunnel.local) if tunnel is not None else None
-        return self.database_class.arguments(self.config.ssl_mode, self.private(), self.config.host, way)
+        return self.database_class.arguments(
+            getattr(self.config, "ssl_mode", None), self.private(), self.config.host, way
+        )
 
     def schemas(self) -> Sequence[str]:
         return tuple(getattr(self.config, "schemas", ()))

@@ -32,18 +32,20 @@ class Require(Config, tag_field="mode", tag="require"):
     """The connection is encrypted; whoever answers is taken for the server."""
 
 
-class _Verified(Config):
+class Verified(Config):
+    """A certificate that the server must have one of."""
+
     ca_certificate: Annotated[Secret, _setting("CA certificate", "PEM.", multiline=True)]
     client_certificate: Annotated[Secret | None, _setting("Client certificate", "PEM.", multiline=True)] = None
     client_key: Annotated[Secret | None, _setting("Client key", "PEM.", multiline=True)] = None
     client_key_password: Annotated[Secret | None, _setting("Client key password")] = None
 
 
-class VerifyCa(_Verified, tag_field="mode", tag="verify-ca"):
+class VerifyCa(Verified, tag_field="mode", tag="verify-ca"):
     """The connection is encrypted, and the server's certificate is of this authority."""
 
 
-class VerifyFull(_Verified, tag_field="mode", tag="verify-full"):
+class VerifyFull(Verified, tag_field="mode", tag="verify-full"):
     """As verify-ca, and the certificate is of this host."""
 
 
@@ -91,5 +93,4 @@ class ServerConfig(SqlConfig, kw_only=True):
     database: Annotated[str, _setting("Database", "Its name.", "db", order=2)]
     username: Annotated[str, _setting("Username", "Who reads; the right to SELECT is enough.", "auth", order=4)]
     password: Annotated[Secret | None, _setting("Password", None, "auth", order=5, always_show=True)] = None
-    ssl_mode: Annotated[SslMode | None, _setting("SSL mode", None, "security", order=8)] = None
     tunnel_method: Annotated[Tunnel | None, _setting("SSH tunnel", None, "security", order=10)] = None

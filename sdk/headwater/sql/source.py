@@ -16,7 +16,7 @@ from headwater.sql.database import Database, Timeouts
 from headwater.sql.reader import SqlReader
 from headwater.sql.snapshot import Snapshot
 from headwater.sql.stream import SqlStream
-from headwater.sql.tables import Table, Wanted, setting_for
+from headwater.sql.tables import Table, Wanted, fits, setting_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -225,6 +225,10 @@ class SqlSource(Source):
         """
         try:
             readable = list(self.streams())
+            known = [(stream.name, stream.namespace) for stream in readable]
+            for pattern in self.config.tables:
+                if not set(pattern) & set("*?[") and not any(fits(*each, (pattern,)) for each in known):
+                    raise ConfigError(f"There is no table {pattern!r}, or the user may not see it. Look at `tables`.")
             if not readable:
                 where = ", ".join(self.schemas()) or self.database.place
                 raise ConfigError(f"There is no table to read in {where}. Look at `schemas` and `tables`.")

@@ -1,0 +1,88 @@
+"""MySQL's and MariaDB's types: their JSON Schemas, and the SQL that gives their values to ``JSON_OBJECT``.
+
+That writes whole and decimal numbers with all their digits. What it does not do: bytes, bits, a ``T`` in a
+timestamp, the digits of a FLOAT; and dates that are none (``0000-00-00``, the 31st of February) and times longer
+than a day have no form at all. These become null; see :mod:`headwater.sql.marks`.
+"""
+
+from __future__ import annotations
+
+from headwater.sql.tables import Kind
+from headwater.sql.types import ANY, BASE64, BOOLEAN, DATE, INTEGER, LOCAL, NUMBER, STRING, TIME, ZONED
+
+MARK = "CHAR(1 USING utf8mb4)"
+
+
+def _text(sql: str) -> str:
+    """A text as ``JSON_OBJECT`` takes it beside others, whatever their character sets and collations."""
+    return f"CONVERT({sql} USING utf8mb4) COLLATE utf8mb4_bin"
+
+
+_INTEGER = Kind(INTEGER, literal="{0}", splits=True)
+_BITS = Kind(INTEGER, "{0} + 0")
+_BOOLEAN = Kind(BOOLEAN, "{0} <> 0")
+_TEXT = Kind(STRING, _text("{0}"), "{0}")
+# A result longer than the server's max_allowed_packet would be null without a word.
+_BASE64 = _text(f"IF({{0}} IS NULL, NULL, COALESCE(REPLACE(TO_BASE64({{0}}), '\\n', ''), {MARK}))")
+_IS_DATE = "LAST_DAY({0}) IS NOT NULL AND YEAR({0}) > 0"
+_SAID = f"IF({{0}} IS NULL, NULL, {MARK})"
+_WHOLE = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "year"))
+_TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "uuid", "inet4", "inet6"))
+_BYTES = frozenset(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"))
+_SHAPES = ("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+           "geometrycollection")  # fmt: skip
+
+
+def kind_of(name: str, written: str, scale: int | None, fraction: int | None, *, is_json: bool, mariadb: bool) -> Kind:
+    """How values of a type are read.
+
+    :param name: the type, as ``information_schema.columns.data_type`` has it.
+    :param written: with its length and the like, as ``column_type`` has it.
+    :param scale: digits after the point.
+    :param fraction: digits of a second.
+    :param is_json: a text that is made sure to be JSON, which is what MariaDB has for a type.
+    """
+    if written.startswith("tinyint(1)") or written == "bit(1)":
+        return _BOOLEAN
+    if name in _WHOLE:
+        return _INTEGER
+    if name == "bit":
+        return _BITS
+    if name == "decimal":
+        return Kind(NUMBER if scale else INTEGER, literal="CAST({0} AS DECIMAL(65, 30))")
+    if name == "double":
+        return Kind(NUMBER, literal="CAST({0} AS DOUBLE)")
+    if name == "float":
+        return Kind(NUMBER, "CAST({0} AS DOUBLE)")
+    if name in ("date", "datetime", "timestamp", "time"):
+        return _moment(name, fraction or 0)
+    if name == "json" or is_json:
+        return _json(mariadb=mariadb)
+    if name in _TEXTS:
+        return _TEXT
+    if name in _BYTES:
+        return Kind(BASE64, _BASE64, "{0}", marked=True)
+    if name in ("enum", "set"):  # their order is another one than that of their text
+        return Kind(STRING, _text("{0}"))
+    return Kind(STRING, _text("ST_AsText({0})" if name in _SHAPES else "{0}"))
+
+
+def _moment(name: str, fraction: int) -> Kind:
+    if name == "date":
+        sql = _text(f"IF({_IS_DATE}, {{0}}, {_SAID})")
+        return Kind(DATE, sql, "CAST({0} AS DATE)", "LAST_DAY({0}) IS NOT NULL", marked=True)
+    if name == "time":
+        sql = _text(f"IF({{0}} >= '00:00:00' AND {{0}} < '24:00:00', {{0}}, {_SAID})")
+        return Kind(TIME, sql, "CAST({0} AS TIME(6))", marked=True)
+    form = "%Y-%m-%dT%H:%i:%s" + (".%f" if fraction else "") + ("Z" if name == "timestamp" else "")
+    sql = _text(f"IF({_IS_DATE}, DATE_FORMAT({{0}}, '{form}'), {_SAID})")
+    schema = ZONED if name == "timestamp" else LOCAL
+    return Kind(schema, sql, "CAST({0} AS DATETIME(6))", "LAST_DAY({0}) IS NOT NULL", marked=True)
+
+
+def _json(*, mariadb: bool) -> Kind:
+    if not mariadb:
+        return Kind(ANY)
+    # The check that makes a text JSON can be off.
+    sql = "JSON_COMPACT(IF({0} IS NULL OR JSON_VALID({0}), {0}, '\"\\\\u0001\"'))"
+    return Kind(ANY, sql, marked=True, loose=True)
