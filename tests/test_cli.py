@@ -147,6 +147,18 @@ def test_limit_is_a_trial(flow: Path) -> None:
     assert rows(flow, "SELECT count(*) FROM commits") == [(2,)]  # the trial's row is not there twice
 
 
+def test_refused_records_are_counted_and_the_run_is_complete(
+    flow: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    flow.write_text(FLOW + 'refused = "table"\nmisfits = "null"\nnested = "flat"\n')
+    assert cli.main(["run", str(flow)]) == 0
+    rows(flow, "CREATE TRIGGER no BEFORE INSERT ON issues WHEN NEW.id = 1 BEGIN SELECT RAISE(ABORT, 'not this'); END")
+    assert cli.main(["run", str(flow), "--full-refresh", "--stream", "issues"]) == 0
+    assert rows(flow, "SELECT stream, reason FROM _headwater_refused") == [("issues", "not this")]
+    told = capsys.readouterr().err + caplog.text
+    assert "stream 'issues': the destination refused 1 records; they are in its table _headwater_refused" in told
+
+
 @pytest.mark.parametrize(
     ("error", "code", "turn"),
     [
@@ -184,6 +196,8 @@ def test_exit_codes(flow: Path, capsys: pytest.CaptureFixture[str], error: BaseE
         ('to = "db"', 'to = "db"\n[flows.streams.issues]\ncolumns = ["titel"]', "no column 'titel'"),
         ('to = "db"', 'to = "db"\nmode = "append_dedup"', "'commits'.*primary key"),
         ('target = "sqlite:///out.db"', 'method = "postgres"', "'postgres' is not known here"),
+        ('to = "db"', 'to = "db"\nrefused = "drop"', "`refused` is 'drop'; it must be one of fail, table"),
+        ('sqlite:///out.db"\n[[flows]]', "jsonl:///out\"\n[[flows]]\nnested = 'flat'", "`nested`.*for SQL databases"),
         ("[[flows]]", "[[flows]", "is not TOML"),
         ("[[flows]]", "[[streams]]", "'streams', which is not known"),
     ],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import sqlite3
+import subprocess
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +24,7 @@ from headwater.errors import DestinationError, SourceError
 from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import Change, Records, State, Status, StreamDescriptor, StreamStatus
 from tests.bridge.fakes import Scripted, global_state, records, state, status
+from tests.needs import missing
 from tests.other_user import as_nobody, folder_of_nobody
 
 
@@ -470,6 +473,28 @@ def test_a_full_disk(db: Path) -> None:
     assert caught.value.stream == "issues"
     assert query(db, "SELECT id FROM issues") == [(1,)]
     assert json.loads(query(db, "SELECT state FROM _headwater_state")[0][0])["stream"]["stream_state"] == {"at": 1}
+
+
+def test_a_file_system_without_room(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        missing("a small file system: run as root")
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=False).returncode:
+        missing("a small file system: run where tmpfs may be mounted")
+    try:
+        db, catalog = small / "out.db", stream()
+        sync(Scripted(records("issues", 1), state("issues", 1), status("issues")), catalog, SqliteSink(db))
+        big = Records(StreamDescriptor("issues"), [json.dumps({"t": "x" * 10_000}).encode()] * 300)
+        with pytest.raises(DestinationError, match=r"(full|disk I/O).*[Mm]ake room|look at the system"):
+            sync(Scripted(big, state("issues", 9), status("issues")), catalog, SqliteSink(db))
+        assert query(db, "SELECT id FROM issues") == [(1,)]
+        again = Scripted(records("issues", 2), state("issues", 2), status("issues"))
+        sync(again, catalog, SqliteSink(db))
+        assert [one.stream_state for one in again.started_from[0]] == [{"at": 1}]
+        assert query(db, "SELECT id FROM issues") == [(1,), (2,)]
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_what_is_no_database_and_no_folder(db: Path) -> None:
