@@ -53,7 +53,7 @@ class OnDisk(Turns):
     def __init__(self, directory: str, secrets: Secrets, ordinary: Iterable[str] = ()) -> None:
         super().__init__()
         self._secrets = secrets
-        self._ordinary = _ORDINARY | {name.lower() for name in ordinary}
+        self._ordinary = list(ordinary)
         self._told = False
         try:
             from requests_cache.backends.sqlite import SQLiteDict
@@ -84,15 +84,12 @@ class OnDisk(Turns):
 
     def keep(self, key: str, response: Response, request: Request, name: str) -> None:
         """Keep an answer, unless there is a secret in it."""
-        self._secrets.add(_carried(request, response.request, self._ordinary))
-        kept = Kept.of(response)
-        texts = [f"{key}: {value}" for key, value in kept.headers] + list(_texts(kept.body))
-        if any(self._secrets(text) != text for text in texts):
+        if repeats_secret(self._secrets, response, request, self._ordinary):
             level = logging.DEBUG if self._told else logging.WARNING
             log.log(level, "%s is not kept: the answer repeats a credential.", shown(str(response.url)))
             self._told = True
             return
-        self._answers[self._place(key)] = msgspec.msgpack.encode(kept)
+        self._answers[self._place(key)] = msgspec.msgpack.encode(Kept.of(response))
 
     def close(self) -> None:
         """Close the file."""
@@ -100,6 +97,18 @@ class OnDisk(Turns):
 
     def _place(self, key: str) -> str:
         return hashed(self._secrets(key))
+
+
+def repeats_secret(secrets: Secrets, response: Response, request: Request, ordinary: Iterable[str]) -> bool:
+    """Whether an answer has a secret in it: of those that are known, or what went with its request.
+
+    :param secrets: learns what went with the request.
+    :param ordinary: headers of the source that are no credentials.
+    """
+    secrets.add(_carried(request, response.request, _ORDINARY | {name.lower() for name in ordinary}))
+    kept = Kept.of(response)
+    texts = [f"{key}: {value}" for key, value in kept.headers] + list(_texts(kept.body))
+    return any(secrets(text) != text for text in texts)
 
 
 def _texts(body: bytes) -> Iterator[str]:

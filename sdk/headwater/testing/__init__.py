@@ -11,6 +11,7 @@
 """
 
 from headwater.testing.reading import ReadResult, read
+from headwater.testing.recorded import recorded
 from headwater.testing.upstream import Received, Upstream
 
-__all__ = ["ReadResult", "Received", "Upstream", "read"]
+__all__ = ["ReadResult", "Received", "Upstream", "read", "recorded"]
