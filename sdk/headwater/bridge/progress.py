@@ -129,7 +129,10 @@ def _status(stream: StreamResult) -> str:
     if stream.rate_limited:
         if stream.quota_reset is None:
             return "waiting for quota"
-        return f"waiting for quota until {time.strftime('%H:%M:%S', time.localtime(stream.quota_reset / 1000))}"
+        try:
+            return f"waiting for quota until {time.strftime('%H:%M:%S', time.localtime(stream.quota_reset / 1000))}"
+        except (OverflowError, ValueError, OSError):  # later than any clock shows
+            return "waiting for quota"
     if stream.cut:
         return "cut at the limit"
     if stream.status in (Status.COMPLETE, Status.INCOMPLETE):

@@ -167,7 +167,7 @@ def _read_trace(trace: Mapping[str, Any]) -> Message | None:
         body = trace["stream_status"]
         reasons = body.get("reasons") or []
         limited = len(reasons) == 1 and reasons[0].get("type") == "RATE_LIMITED"
-        reset = (reasons[0].get("rate_limited") or {}).get("quota_reset") if limited else None
+        reset = _whole((reasons[0].get("rate_limited") or {}).get("quota_reset")) if limited else None
         stream = descriptor_from_json(body["stream_descriptor"])
         return StreamStatus(stream, Status(body["status"]), limited, reset)
     if trace["type"] == "ERROR":
@@ -178,24 +178,34 @@ def _read_trace(trace: Mapping[str, Any]) -> Message | None:
             str(body["message"]),
             failure if failure in ("config_error", "transient_error") else "system_error",
             descriptor_from_json(of) if of else None,
-            body.get("internal_message"),
-            body.get("stack_trace"),
+            _text(body.get("internal_message")),
+            _text(body.get("stack_trace")),
         )
     if trace["type"] == "ESTIMATE":
         body = trace["estimate"]
         stream = StreamDescriptor(str(body.get("name", "")), body.get("namespace") or None)
-        return Estimate(stream, body.get("row_estimate"), body.get("byte_estimate"))
+        return Estimate(stream, _whole(body.get("row_estimate")), _whole(body.get("byte_estimate")))
     return None
+
+
+def _whole(value: Any) -> int | None:
+    """A number that is only for people to look at; None for what can't be meant."""
+    found = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**63
+    return int(value) if found else None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _read_log(log: Mapping[str, Any]) -> Log:
     level = log.get("level")
     known = Level(level) if level in Level.__members__ else Level.INFO
-    return Log(known, str(log["message"]), log.get("stack_trace"))
+    return Log(known, str(log["message"]), _text(log.get("stack_trace")))
 
 
 def _read_status(status: Mapping[str, Any]) -> ConnectionStatus:
-    return ConnectionStatus(status["status"] == "SUCCEEDED", status.get("message"))
+    return ConnectionStatus(status["status"] == "SUCCEEDED", _text(status.get("message")))
 
 
 def _read_control(control: Mapping[str, Any]) -> Control:

@@ -11,7 +11,7 @@ import msgspec
 from headwater.errors import ForeignError
 from headwater.protocol.airbyte import decode
 from headwater.protocol.lines import Noise, decoded, loose, parsed
-from headwater.protocol.messages import Change, Message, Records, StreamDescriptor, now_ms
+from headwater.protocol.messages import Change, Message, Records, State, StreamDescriptor, now_ms
 from headwater.protocol.values import encode_rows
 
 TOGETHER = 100
@@ -143,13 +143,43 @@ class _Group:
 
 def _other(kind: str, key: str, content: msgspec.Raw) -> Iterator[Message | Noise]:
     line = b"".join((b'{"type":"', kind.encode(), b'","', key.encode(), b'":', bytes(content) or b"null", b"}"))
+    yield from _decoded(line)
+
+
+def _decoded(line: bytes) -> Iterator[Message | Noise]:
     try:
         message = decode(line)
     except ForeignError:
         yield Noise(line)
         return
-    if message is not None:
+    if isinstance(message, State) and not _is_usable(message.raw):
+        yield Noise(line)
+    elif message is not None:
         yield message
+
+
+def _is_usable(state: Mapping[str, Any]) -> bool:
+    """Whether a state has the shape that its type says: one that has not would be in the way of the next run."""
+    kind, stream, whole = state.get("type"), state.get("stream"), state.get("global")
+    if not isinstance(state.get("sourceStats"), (Mapping, type(None))):
+        return False
+    if kind == "STREAM":
+        return isinstance(stream, Mapping) and _names_a_stream(stream)
+    if kind == "GLOBAL":
+        parts = whole.get("stream_states") if isinstance(whole, Mapping) else 0
+        return parts is None or (
+            isinstance(parts, list) and all(isinstance(part, Mapping) and _names_a_stream(part) for part in parts)
+        )
+    return isinstance(stream, (Mapping, type(None)))
+
+
+def _names_a_stream(part: Mapping[str, Any]) -> bool:
+    descriptor = part.get("stream_descriptor")
+    return (
+        isinstance(descriptor, Mapping)
+        and isinstance(descriptor.get("name"), str)
+        and isinstance(descriptor.get("namespace"), (str, type(None)))
+    )
 
 
 def _alone(line: bytes) -> Iterator[Message | Noise]:
@@ -169,13 +199,7 @@ def _alone(line: bytes) -> Iterator[Message | Noise]:
         yield from _record(value.get("record"), line)
     else:
         (text,), _ = encode_rows([value])
-        try:
-            message = decode(text)
-        except ForeignError:
-            yield Noise(line)
-            return
-        if message is not None:
-            yield message
+        yield from _decoded(text)
 
 
 def _record(record: Any, line: bytes) -> Iterator[Records]:

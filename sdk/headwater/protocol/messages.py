@@ -100,8 +100,9 @@ class State:
     @property
     def stream_state(self) -> Json | None:
         """The state blob of a STREAM state; None resets the stream."""
-        part = self.raw.get("stream") or {}
-        blob = part.get("stream_state")
+        if self.type != "STREAM":
+            return None
+        blob = self.raw["stream"].get("stream_state")
         return blob if isinstance(blob, Mapping) else None
 
     @staticmethod

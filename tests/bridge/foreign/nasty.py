@@ -241,6 +241,12 @@ def broken_state() -> None:
     finish()
 
 
+def odd_state() -> None:
+    begin()
+    put(b'{"type":"STATE","state":' + os.environ["STATE"].encode() + b"}\n")
+    finish()
+
+
 def unknown_stream() -> None:
     begin()
     say(record(1, "zzz"))

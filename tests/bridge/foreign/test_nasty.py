@@ -17,6 +17,7 @@ import pytest
 
 from headwater.bridge import Batch, SyncResult, sync
 from headwater.bridge.foreign import CommandSource, ForeignSource
+from headwater.bridge.foreign.talk import secrets_by_name
 from headwater.bridge.runners import CommandRunner
 from headwater.bridge.sinks.memory import MemorySink
 from headwater.bridge.states.memory import MemoryStates
@@ -276,6 +277,13 @@ def test_a_config_that_the_connector_changes() -> None:
     assert len(kept) == 2
 
 
+@pytest.mark.parametrize("state", ['{"type":"STREAM"}', '{"type":"STREAM","stream":{"stream_descriptor":{}}}'])
+def test_a_state_of_a_wrong_shape_is_passed_over(state: str) -> None:
+    landed = Landed(nasty("odd_state", STATE=state))
+    assert landed.error is None
+    assert landed.at == 3
+
+
 def test_estimates_reach_the_result() -> None:
     landed = Landed(nasty("estimates"))
     assert landed.result is not None
@@ -428,3 +436,14 @@ def test_an_unknown_protocol() -> None:
     source: Callable[[], Any] = ForeignSource({}, runner=CommandRunner("true"), protocol="smoke").check
     with pytest.raises(ConfigError, match="'smoke' is not known"):
         source()
+
+
+def test_what_counts_as_a_secret_for_want_of_a_spec() -> None:
+    config = {
+        "access_token": "aaaa",
+        "options": [{"ApiKey": {"x": "bbbb"}}, {"primary_keys": ["project_id"], "author": "somebody"}],
+        "url": "postgres://me:cccc@host/db",
+        "password": "abc",
+        "port_key": 1234,
+    }
+    assert list(secrets_by_name(config)) == ["aaaa", "bbbb", "cccc"]

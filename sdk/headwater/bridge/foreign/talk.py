@@ -26,8 +26,11 @@ _NOISE = 100  # lines of noise that are told; the others are counted
 _LAST_WORDS = 600
 # Names of settings that hold a secret, where no spec says which do.
 _SECRET = re.compile(
-    r"secret|token|passw|pwd|key|credential|private|cert|jwt|dsn|connection_string|cookie|session|auth", re.IGNORECASE
+    r"secret|token|passw|pwd|(?<!primary_)(?<!replication_)key|credential|private|cert|jwt|dsn|connection_string|cookie"
+    r"|session|auth(?!or)",
+    re.IGNORECASE,
 )
+_IN_URL = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
 _SHORTEST_SECRET = 4
 
 
@@ -159,12 +162,15 @@ def config_of(talk: Talk[Any], before: Mapping[str, Any]) -> Mapping[str, Any] |
 
 
 def secrets_by_name(config: Any, *, secret: bool = False) -> Iterator[str]:
-    """Every value of a config that stands under a name that sounds like a secret, for want of a spec."""
+    """Every value of a config that stands under a name that sounds like a secret, for want of a spec; also the
+    password of a URL."""
     if isinstance(config, Mapping):
         for name, value in config.items():
             yield from secrets_by_name(value, secret=secret or bool(_SECRET.search(str(name))))
     elif isinstance(config, (list, tuple)):
         for value in config:
             yield from secrets_by_name(value, secret=secret)
-    elif secret and isinstance(config, str) and len(config) >= _SHORTEST_SECRET:
-        yield config
+    elif isinstance(config, str):
+        if secret and len(config) >= _SHORTEST_SECRET:
+            yield config
+        yield from (word for word in _IN_URL.findall(config) if len(word) >= _SHORTEST_SECRET)

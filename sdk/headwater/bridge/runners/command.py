@@ -164,8 +164,9 @@ class CommandProcess:
         """Whether the process itself still runs. It is not reaped yet: its number must stay that of its group."""
         if self._ended:
             return False
-        found = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-        return found is None
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            return self._popen.poll() is None
+        return os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
 
     def _wait_until(self, end: float) -> bool:
         pause = 0.001
