@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import hashlib
 import os
 import subprocess
 import time
@@ -15,6 +16,9 @@ from tests.needs import missing
 
 CACHE = Path("~/.cache/headwater-tests").expanduser()
 """What is kept from one run to the next."""
+
+OWN = hashlib.sha256(str(Path(__file__).parents[2]).encode()).hexdigest()[:8]
+"""Of this checkout: a part of its images' names. What did not change since the last run is not built again."""
 
 _SCRIPT = Path(__file__).with_name("engine")
 

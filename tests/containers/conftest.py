@@ -6,16 +6,19 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from headwater.bridge.runners.docker_engine import OWNER, owner
-from tests.containers import base_image
+from headwater.image import build_image
+from tests.containers import OWN, base_image, one_at_a_time
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
+CONNECTORS = Path(__file__).parents[2] / "connectors"
 Build = Callable[[str, "dict[str, str]"], str]
 
 
@@ -63,3 +66,16 @@ def nothing_left(client: DockerClient) -> Iterator[None]:
     for container in left:
         client.api.remove_container(container["Id"], force=True)
     assert left == [], "containers were left behind"
+
+
+@pytest.fixture(scope="session")
+def github(base: str) -> str:
+    """The image of source-github, from its own Dockerfile."""
+    with one_at_a_time("source-github"):
+        return build_image(CONNECTORS / "source-github", base_image=base, tag=f"headwater-tests/source-github:{OWN}")
+
+
+@pytest.fixture(scope="session")
+def gitlab(base: str) -> str:
+    with one_at_a_time("source-gitlab"):
+        return build_image(CONNECTORS / "source-gitlab", base_image=base, tag=f"headwater-tests/source-gitlab:{OWN}")

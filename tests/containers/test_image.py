@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -22,7 +21,7 @@ from headwater.cli import main
 from headwater.errors import ConfigError
 from headwater.image import Connector, build_image, dockerfile
 from headwater.image.dockerfile import IGNORED
-from tests.containers import one_at_a_time
+from tests.containers import OWN
 from tests.containers.test_runner import ran
 from tests.github_api import TOKEN, GithubApi, Repo
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CONNECTORS = ROOT / "connectors"
-# One name a checkout: what did not change since the last run is not built again.
-OWN = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 PLATFORM = {
     "user": "1000:1000",
     "cap_drop": ["ALL"],
@@ -41,19 +38,6 @@ PLATFORM = {
     "detach": True,
     "labels": {"headwater-tests": OWN},
 }
-
-
-@pytest.fixture(scope="session")
-def github(base: str) -> str:
-    """The image of source-github, from its own Dockerfile."""
-    with one_at_a_time("source-github"):
-        return build_image(CONNECTORS / "source-github", base_image=base, tag=f"headwater-tests/source-github:{OWN}")
-
-
-@pytest.fixture(scope="session")
-def gitlab(base: str) -> str:
-    with one_at_a_time("source-gitlab"):
-        return build_image(CONNECTORS / "source-gitlab", base_image=base, tag=f"headwater-tests/source-gitlab:{OWN}")
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_a_container_can_do_little(python: Python, client: DockerClient, monkeyp
     assert facts["CapEff"] == facts["CapBnd"] == "0" * 16
     assert facts["NoNewPrivs"] == "1"
     assert facts["user"] == 1000
-    assert facts["networks"] == ["lo"]
+    assert [name for name in facts["networks"] if name.startswith("e")] == []
     assert facts["first"] in ("docker-init", "tini")
     assert "LEVEL" in facts["variables"]
     assert "OUR_TOKEN" not in facts["variables"]
@@ -128,11 +128,12 @@ def test_mounts_network_and_a_read_only_root(python: Python, tmp_path: Path) -> 
     (folder / "file").write_text("text")
     code = (
         "import os, tempfile\ntempfile.mkstemp()\n"
-        "print(open('/seen/file').read(), os.listdir('/sys/class/net') != ['lo'])\n"
+        "print(open('/seen/file').read(), sorted(os.listdir('/sys/class/net')))\n"
         "for path in ('/seen/new', '/new'):\n try: open(path, 'w')\n except OSError as e: print(e.strerror)"
     )
     out, end = ran(python(code, mounts=[f"{folder}:/seen:ro"], network="host", read_only=True, user="0"))
-    assert out.decode().splitlines() == ["text True", *["Read-only file system"] * 2], end
+    networks = sorted(os.listdir("/sys/class/net"))
+    assert out.decode().splitlines() == [f"text {networks}", *["Read-only file system"] * 2], end
     with pytest.raises(ConfigError, match="is not there"):
         python("", mounts=[f"{folder}/none:/seen"]).start([])
     with pytest.raises(ConfigError, match="HOST:CONTAINER"):
