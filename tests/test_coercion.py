@@ -18,8 +18,10 @@ from headwater import Cursor, HttpSource, HttpStream, LinkHeader
 from headwater.coercion import Coercion
 from headwater.config import Config
 from headwater.protocol.messages import Change, Records
-from headwater.schemas.fitting import Fitting
+from headwater.schemas.conversions import decode_exactly
+from headwater.schemas.fitting import Fitting, array_of
 from headwater.schemas.nodes import node_of
+from headwater.schemas.rewriting import Rewriting
 from headwater.testing import Upstream, read
 
 Schema = dict[str, Any]
@@ -325,7 +327,7 @@ class TestAnything:
         data = [json.dumps(record).encode() for record in records]
         node = node_of({"type": "object", "properties": properties})
         slowly = Coercion({"properties": properties})
-        slowly._fitting = None
+        slowly._fitting = slowly._rewriting = None
         found, changes = slowly(data)
         for place in set(range(len(data))) - set(Fitting(node).misfits(data)):
             assert found[place] is data[place]
@@ -402,3 +404,49 @@ def test_only_what_is_selected_is_coerced_and_told() -> None:
         batches = [m for m in source.read(ConfiguredCatalog.from_json(catalog)) if isinstance(m, Records)]
     assert [row["id"] for batch in batches for row in batch.rows()] == [1, 2]
     assert not any(batch.changes for batch in batches)
+
+
+QUOTED = st.one_of(
+    SCALARS,
+    st.integers(-(10**9), 10**9).map(str),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3).map(str),
+    st.sampled_from(
+        ["null", "NULL", "true", "False", "1", "0", "-0", "007", "1e3", "1E400", "1_0", " 5", "٣", "nan", "inf", "1.50",
+         "0.1000000000000000055511151231257827", "9" * 25, '"', "\\", "5\n", "", "2024-01-31T12:00:00Z", "2024-01-31"]
+    ),
+)  # fmt: skip
+SIMPLE = st.sampled_from([INTEGER, NUMBER, BOOLEAN, STRING, MOMENT, DATE, {}, {"type": "array", "items": INTEGER}])
+
+
+class TestRewriting:
+    """What is written anew without Python objects is what is made value by value."""
+
+    @THOROUGHLY
+    @given(
+        st.dictionaries(NAMES, SIMPLE, min_size=1, max_size=4),
+        st.lists(st.dictionaries(NAMES, QUOTED | st.lists(QUOTED, max_size=2), max_size=4), min_size=1, max_size=3),
+        st.booleans(),
+    )
+    def test_agrees_with_the_slow_way(self, properties: Schema, records: list[Any], nested: bool) -> None:
+        if nested:
+            properties = {"in": {"type": "object", "properties": properties}, "n": NUMBER}
+            records = [{"in": record, "n": "1.5"} for record in records]
+        data = [json.dumps(record).encode() for record in records]
+        node = node_of({"type": "object", "properties": properties})
+        found = Rewriting(node)(array_of(data))
+        if found is not None:
+            slowly = Coercion({"properties": properties})
+            slowly._fitting = slowly._rewriting = None
+            due, changes = slowly(data)
+            assert [decode_exactly(one) for one in found] == [decode_exactly(bytes(one)) for one in due]
+            assert not changes
+
+    def test_what_it_takes(self) -> None:
+        node = node_of({"properties": {"a": INTEGER, "b": NUMBER, "c": BOOLEAN, "d": MOMENT, "e": STRING, "f": {}}})
+        rewriting = Rewriting(node)
+        record = b'{"f":{"x":1.50},"b":"12.5","a":"7","c":"true","d":"2024-01-31T12:00:00Z","e":null}'
+        assert rewriting(array_of([record, b'{"b":1.50}', b"{}"])) == [
+            b'{"a":7,"b":12.5,"c":true,"d":"2024-01-31T12:00:00Z","e":null,"f":{"x":1.50}}', b'{"b":1.50}', b"{}"
+        ]  # fmt: skip
+        for other in (b'{"z":1}', b'{"a":"x"}', b'{"b":"x"}', b'{"d":"31.1.2024"}', b'{"e":5}', b'{"a":"null"}'):
+            assert rewriting(array_of([record, other])) is None

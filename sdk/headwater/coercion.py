@@ -3,7 +3,8 @@
 Records that fit pass as the JSON they are (:mod:`headwater.schemas.fitting`); only the others become Python
 objects, value by value. A value that says the same in another form (``"5"`` and 5) is no change. What can't
 be brought to its type becomes null, a fraction of an integer or a time of a date is cut off; both are told in
-the record's ``meta.changes``. Undeclared fields, and the order of all fields, stay.
+the record's ``meta.changes``. Undeclared fields stay. Where every record of a page has to be written anew, their
+fields may come in the schema's order.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from headwater.protocol.messages import Change
 from headwater.protocol.values import NULLED, encode_rows
 from headwater.schemas import temporal
 from headwater.schemas.conversions import CONVERSIONS, decode_exactly
-from headwater.schemas.fitting import Fitting
+from headwater.schemas.fitting import Fitting, array_of
 from headwater.schemas.lost import Lost, lost
 from headwater.schemas.nodes import KINDS, Node, Text, node_of
+from headwater.schemas.rewriting import Rewriting
 
 log = logging.getLogger("headwater")
 
@@ -40,6 +42,8 @@ _CLASSES: dict[str, frozenset[type]] = {
 _NONE: frozenset[type] = frozenset()
 # So few are Python objects at a time; more at once would be no quicker.
 _AT_ONCE = 50
+# After so many pages in a row that could not be rewritten, it is not tried again.
+_IN_VAIN = 5
 
 
 class Coercion:
@@ -58,6 +62,11 @@ class Coercion:
             self._fitting: Fitting | None = Fitting(node)
         except TypeError:
             self._fitting = None
+        try:
+            self._rewriting: Rewriting | None = Rewriting(node)
+        except TypeError:
+            self._rewriting = None
+        self._in_vain = 0
 
     def __call__(
         self, data: _Data, changes: Mapping[int, Sequence[Change]] | None = None
@@ -69,9 +78,15 @@ class Coercion:
         before = changes or {}
         if self._coerce is None:
             return data, before
-        misfits = self._fitting.misfits(data) if self._fitting is not None else range(len(data))
+        page = array_of(data)
+        misfits = self._fitting.misfits(data, page) if self._fitting is not None else range(len(data))
         if not misfits:
             return data, before
+        if self._rewriting is not None and len(misfits) == len(data) and self._in_vain < _IN_VAIN:
+            rewritten = self._rewriting(page)
+            self._in_vain = self._in_vain + 1 if rewritten is None else 0
+            if rewritten is not None:
+                return rewritten, before
         return self._coerced(data, misfits, before)
 
     def _coerced(

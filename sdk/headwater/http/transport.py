@@ -159,6 +159,8 @@ class Transport:
         the server, which refuses the next request: what becomes of that, the source's faults say."""
         left = self._auth.wait() if self._auth is not None else None
         if left is None:
+            if "rate" not in "".join(response.headers).lower():  # most answers say nothing of it
+                return
             told = quota(response)
             left = told.resets - time.time() if told.left == 0 and told.resets is not None else 0.0
         if 0 < left <= min(_LONGEST_HEEDED, self.retry.longest_wait):

@@ -19,6 +19,8 @@ from headwater.schemas.temporal import LOCAL, LOCAL_TIME, ZONED, ZONED_TIME
 
 _Getter = Callable[[list[Any]], list[Any]]
 _Data = Sequence[bytes | msgspec.Raw]
+Check = Callable[[list[str]], bool]
+"""Whether all of some texts are what is wanted."""
 
 _SCALARS: dict[str, Any] = {"boolean": bool, "integer": int, "number": float, "string": str}
 # Fields that are not there and fields that are null are the same to a destination; so any may be null.
@@ -43,12 +45,15 @@ class Fitting:
             raise TypeError(str(error)) from error
         self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
         self._one: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
-        self._columns = [(_CHECKS[text], getter) for text, getter in _texts(node)]
+        self._columns = [(CHECKS[text], getter) for text, getter in _texts(node)]
 
-    def misfits(self, data: _Data) -> Sequence[int]:
-        """Which records may not fit, by their index; the others surely do."""
+    def misfits(self, data: _Data, page: bytes = b"") -> Sequence[int]:
+        """Which records may not fit, by their index; the others surely do.
+
+        :param page: the same as one JSON array, where it is there already.
+        """
         try:
-            records = self._page.decode(b"[" + b",".join(data) + b"]")
+            records = self._page.decode(page or array_of(data))
         except _ERRORS:
             return self._one_by_one(data)
         return () if self._texts_fit(records) else range(len(data))
@@ -67,6 +72,11 @@ class Fitting:
 
     def _texts_fit(self, records: list[Any]) -> bool:
         return all(check(getter(records)) for check, getter in self._columns)
+
+
+def array_of(data: _Data) -> bytes:
+    """Records as one JSON array."""
+    return b"[" + b",".join(data) + b"]"
 
 
 def _type(node: Node) -> Any:
@@ -130,7 +140,7 @@ def _of_many(each: Callable[[Any], Any], inner: _Getter) -> _Getter:
     return lambda values: inner([item for value in values for item in each(value) if item is not None])
 
 
-def _check(kind: Any, *, zoned: bool) -> Callable[[list[str]], bool]:
+def _check(kind: Any, *, zoned: bool) -> Check:
     """Whether texts are what RFC 3339 says, which msgspec takes more widely: with a blank or a small ``t``
     between date and time, a small ``z``, and an offset without a colon."""
     decode = msgspec.json.Decoder(list[kind]).decode
@@ -148,7 +158,7 @@ def _check(kind: Any, *, zoned: bool) -> Callable[[list[str]], bool]:
     return check
 
 
-_CHECKS: dict[Text, Callable[[list[str]], bool]] = {
+CHECKS: dict[Text, Check] = {
     "date-time": _check(ZONED, zoned=True),
     "local date-time": _check(LOCAL, zoned=False),
     "date": _check(date, zoned=False),
