@@ -23,10 +23,12 @@ def exactly(text: str | bytes) -> Any:
 
 
 def items(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-    """The objects that lists in an answer hold, outermost lists only; of an answer without lists, itself."""
+    """What could be a record in an answer: the objects of its outermost lists, and the answer itself."""
     if isinstance(value, list):
         yield from (item for item in value if isinstance(item, dict))
     elif isinstance(value, dict) and depth < 4:
+        if depth == 0:
+            yield value
         for inner in value.values():
             if isinstance(inner, (list, dict)):
                 yield from items(inner, depth + 1)

@@ -7,11 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from headwater.errors import ConfigError
+
+CDK = "airbyte-cdk>=7.39,<8"
+"""What runs a manifest."""
 
 
 class Room(Protocol):
@@ -52,11 +55,13 @@ class CommandRoom:
     """A command of this machine.
 
     :ivar command: the executable and its first arguments.
+    :ivar appended: its last arguments, of every command.
     """
 
     command: tuple[str, ...]
     label: str = ""
     container: bool = False
+    appended: tuple[str, ...] = ()
 
     @staticmethod
     def of(text: str) -> CommandRoom:
@@ -80,7 +85,7 @@ class CommandRoom:
         self, arguments: Sequence[str], environment: Mapping[str, str | None], folder: Path, run: str
     ) -> list[str]:
         """As :meth:`Room.words`."""
-        return [*self.command, *arguments]
+        return [*self.command, *arguments, *(self.appended if arguments else ())]
 
     def killer(self, run: str) -> Callable[[], None] | None:
         """A signal kills it."""
@@ -101,10 +106,15 @@ def package_room(requirement: str, executable: str | None = None) -> CommandRoom
 
 
 def folder_room(folder: Path) -> CommandRoom:
-    """A connector's folder: the command that its pyproject.toml declares, installed in this environment, or main.py.
+    """A connector's folder: the command that its pyproject.toml declares, installed in this environment; main.py; or
+    a manifest.yaml alone, which the CDK runs in an environment of its own.
 
     :raises ConfigError: it has neither.
     """
+    manifest = folder / "manifest.yaml"
+    if manifest.is_file() and not (folder / "pyproject.toml").is_file():
+        room = package_room(CDK, "source-declarative-manifest")
+        return replace(room, label=shlex.quote(str(folder)), appended=("--manifest-path", str(manifest.resolve())))
     for name in _scripts(folder):
         found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
         if found:

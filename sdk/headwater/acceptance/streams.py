@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+_CHANGED = re.compile(r"(last_)?(updated?|modified|changed?)(_(at|on|time|date))?", re.IGNORECASE)
 
 
 def full_name(name: Any, namespace: Any = None) -> str:
@@ -115,6 +118,8 @@ def configured(catalog: Mapping[str, Any], *, incremental: bool = True, but: Ite
             continue
         modes = stream.get("supported_sync_modes") or ["full_refresh"]
         cursor = stream.get("default_cursor_field") or []
+        if not cursor and not stream.get("source_defined_cursor"):
+            cursor = _chosen(stream)
         knows = bool(cursor or stream.get("source_defined_cursor"))
         mode = "incremental" if "incremental" in modes and incremental and knows else "full_refresh"
         if mode not in modes and len(modes) == 1:
@@ -126,6 +131,15 @@ def configured(catalog: Mapping[str, Any], *, incremental: bool = True, but: Ite
             entry["primary_key"] = stream["source_defined_primary_key"]
         entries.append(entry)
     return Configured({"streams": entries})
+
+
+def _chosen(stream: Mapping[str, Any]) -> list[str]:
+    """A cursor for a stream that leaves the choice to its user: the field whose name says when a record changed."""
+    properties = (stream.get("json_schema") or {}).get("properties")
+    for name in properties if isinstance(properties, dict) else ():
+        if _CHANGED.fullmatch(name):
+            return [name]
+    return []
 
 
 def value_at(data: Any, path: Iterable[str]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from headwater.acceptance.checks import Watch, watch
 from headwater.acceptance.recording import Line
+from headwater.acceptance.streams import value_at
 
 
 def content(state: dict[str, Any]) -> Any:
@@ -81,29 +82,39 @@ class Counts(Watch):
 
 @watch("E17", "No state comes twice in a row with records in between")
 class Moves(Watch):
-    """A state that says the same as the one before covers nothing of what came since. Not of streams read in full."""
+    """A state that says the same as the one before covers nothing of what came since; unless all of that has the
+    cursor value of the record before. Not of streams read in full."""
 
     def begin(self) -> None:
         """As :meth:`Watch.begin`."""
         self.before: dict[str, str] = {}
         self.since: dict[str, int] = {}
+        self.moved: set[str] = set()
+        self.cursors: dict[str, Any] = {}
 
     def record(self, line: Line, record: dict[str, Any], name: str) -> None:
         """As :meth:`Watch.record`."""
+        stream = self.streams.get(name)
+        if stream is None or not stream.incremental:
+            return
         self.since[name] = self.since.get(name, 0) + 1
+        value = value_at(record.get("data"), stream.cursor) if stream.cursor else line.number
+        if value != self.cursors.get(name):
+            self.cursors[name] = value
+            self.moved.add(name)
 
     def state(self, line: Line, state: dict[str, Any], names: tuple[str, ...]) -> None:
         """As :meth:`Watch.state`."""
         if state.get("type") != "STREAM":
             return
         (name,) = names
-        stream = self.streams.get(name)
         said = json.dumps(content(state), sort_keys=True)
-        if stream is not None and stream.incremental and self.since.get(name) and self.before.get(name) == said:
+        if name in self.moved and self.before.get(name) == said:
             count = self.since[name]
             self.found(f"{name}: the same state as before, though {count} records came in between.", line, name)
         self.before[name] = said
         self.since[name] = 0
+        self.moved.discard(name)
 
 
 @watch("E18", "A stream's last state comes after its last record and before COMPLETE")
