@@ -100,10 +100,17 @@ class PagesState:
         """The state's content. It is complete only when the stream is, not when the last page is."""
         if self._is_complete:
             return dict(COMPLETE)
-        states = [
-            {"partition": partition, "cursor": dict(value) if value is COMPLETE else {PAGE: value}}
-            for partition, value in self._places.items()
-        ]
+        found = ((partition, _cursor(value)) for partition, value in self._places.items())
+        states = [{"partition": partition, "cursor": cursor} for partition, cursor in found if cursor is not None]
         if states:
             return {"states": states}
-        return dict(NO_CURSOR) if self._whole in (None, COMPLETE) else {PAGE: self._whole}
+        whole = None if self._whole is COMPLETE else _cursor(self._whole)
+        return dict(NO_CURSOR) if whole is None else whole
+
+
+def _cursor(value: Any) -> dict[str, Any] | None:
+    """What a state says of a partition; None: nothing, so that it begins anew."""
+    if value is COMPLETE:
+        return dict(COMPLETE)
+    page = value() if callable(value) else value
+    return None if page is None else {PAGE: page}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 """One record, by field name."""
+
+Next = Callable[[], Mapping[str, Any] | None]
+"""Gives the page that comes next. Asked only when a state goes out, which is not behind every page."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,15 @@ class Page:
     :ivar data: one JSON object each.
     :ivar cursors: the cursor value of each record (None where it has none); empty for a stream without cursor.
     :ivar changes: what had to be changed in which record.
-    :ivar next: where a full refresh would go on behind it, as a state has it: an object; None: it can't, or it is the
-        last.
+    :ivar next: gives where a full refresh would go on behind it, as a state has it: an object; None, itself or of its
+        giving: it can't, or it is the last.
     :ivar parent: the parent's record that its records are of.
     """
 
     data: Sequence[bytes | msgspec.Raw]
     cursors: Sequence[Any] = ()
     changes: Mapping[int, Sequence[Change]] = field(default_factory=dict)
-    next: Mapping[str, Any] | None = None
+    next: Next | None = None
     parent: Record | None = None
 
     def only(self, keep: Sequence[int]) -> Page:

@@ -70,3 +70,31 @@ def test_killed_and_resumed(tmp_path: Path, trial: int) -> None:
             assert {identity: row.get("status") for identity, row in found.items()} == truth
             updates = {item["id"]: item["updated_at"] for item in every if "updated_at" in item}
             assert all(row["updated_at"] == updates[ident] for ident, row in found.items() if ident in updates)
+
+
+def test_a_full_refresh_goes_on_within_its_job(tmp_path: Path) -> None:
+    """As a platform tries a job again: with the state of the try that failed."""
+    projects = {"acme/api": Project(90), "acme/web/site": Project(130)}
+    with GitlabApi(projects, seed=1, cap=20) as api:
+        config = {"api_url": api.url, "private_token": TOKEN, "groups": "acme", "num_workers": 1}
+        source = Connector(COMMAND, config, tmp_path)
+        catalog = source.configured("issues", "tags")
+        for stream in catalog["streams"]:
+            assert stream["stream"]["is_resumable"]
+            stream["sync_mode"] = "full_refresh"
+        fault = api.fault("status", "/projects/acme/web/site/issues", times=None, nth=4, status=422)
+        failed = source.read(catalog)
+        assert failed.code == 1
+        assert failed.statuses("issues")[-1] == "INCOMPLETE"
+        states = failed.states()
+        partitions = states["issues"]["stream"]["stream_state"]["states"]
+        assert [sorted(entry["cursor"]) for entry in partitions] == [["__ab_full_refresh_sync_complete"], ["next_page"]]
+        fault.times = 0
+        again = source.read(catalog, states)
+        assert again.code == 0
+        assert not list(again.records("tags"))  # it was read whole
+        rows = [*failed.records("issues"), *again.records("issues")]
+        truth = {item["id"] for project in projects.values() for item in project.truth("issues")}
+        assert {row["id"] for row in rows} == truth
+        assert len(rows) < len(truth) + 20
+        assert set(again.states()["issues"]["stream"]["stream_state"]) == {"__ab_full_refresh_sync_complete"}

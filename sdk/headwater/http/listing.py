@@ -11,7 +11,7 @@ from headwater.http.decode import HttpPage
 from headwater.http.paginate import Requests
 from headwater.http.request import Request
 from headwater.http.resume import holds_secret, page_of, request_of, resumed_by
-from headwater.stream import Page, Slice
+from headwater.stream import Next, Page, Slice
 
 if TYPE_CHECKING:
     from headwater.http.stream import HttpStream
@@ -96,13 +96,15 @@ class Listing:
             raise error
         return following
 
-    def _told(self, page: HttpPage, request: Request, following: Request) -> Any:
-        """What a state says of the request that follows; None: nothing."""
-        stream = self._stream
-        found = page_of(self._first, following, stream.source.transport.base)
-        if found is None or holds_secret(found, stream.source.config, page.response, request):
-            return None
-        return found
+    def _told(self, page: HttpPage, request: Request, following: Request) -> Next:
+        """What a state says of the request that follows; None: nothing. Worked out when a state goes out."""
+        source, sent = self._stream.source, page.response.request
+
+        def told() -> Mapping[str, Any] | None:
+            found = page_of(self._first, following, source.transport.base)
+            return None if found is None or holds_secret(found, source.config, sent, request) else found
+
+        return told
 
     def _sent(self, request: Request) -> HttpPage:
         if request.identity in self._asked:

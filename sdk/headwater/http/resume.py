@@ -15,7 +15,7 @@ from headwater.http.request import Request, joined, origin
 from headwater.secrets import secrets_of
 
 if TYPE_CHECKING:
-    from requests import Response
+    from requests import PreparedRequest
 
 _SHORTEST = 4
 """A secret of fewer characters is found everywhere."""
@@ -79,18 +79,20 @@ def request_of(first: Request, page: Mapping[str, Any], base: str, stream: str) 
     return request if "json" not in page else replace(request, json=page["json"])
 
 
-def holds_secret(page: Mapping[str, Any], config: Any, response: Response, request: Request) -> bool:
+def holds_secret(page: Mapping[str, Any], config: Any, sent: PreparedRequest, request: Request) -> bool:
     """Whether what a state would say of a page has a secret in it: one of the config, or what the credentials have
-    added to a request's query, which a server may repeat in its next link."""
+    added to a request's query, which a server may repeat in its next link.
+
+    :param sent: the request as it went out.
+    """
     text = unquote_plus(msgspec.json.encode(page).decode())
-    return any(secret in text for secret in _secrets(config, response, request) if len(secret) >= _SHORTEST)
+    return any(secret in text for secret in _secrets(config, sent, request) if len(secret) >= _SHORTEST)
 
 
-def _secrets(config: Any, response: Response, request: Request) -> Iterator[str]:
+def _secrets(config: Any, sent: PreparedRequest, request: Request) -> Iterator[str]:
     for secret in secrets_of(config):
         yield from (secret, quote(secret, safe=""), quote_plus(secret), unquote_plus(secret))
-    sent = getattr(response, "request", None)
-    if sent is None:
+    if sent is None:  # an answer that nobody was asked for
         return
     ours = {*request.query(), *(name for name, _ in parse_qsl(urlsplit(request.path).query))}
     yield from (value for name, value in parse_qsl(urlsplit(str(sent.url)).query) if name not in ours)
