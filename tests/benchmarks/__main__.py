@@ -32,6 +32,10 @@ def main() -> int:
         from . import upsert
 
         return upsert.main(sys.argv[2:])
+    if sys.argv[1:2] == ["sql"]:
+        from . import sql
+
+        return sql.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="50,000 records, two rounds")
     parser.add_argument("--rounds", type=int, help="how often each read is run (5)")

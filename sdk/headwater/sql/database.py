@@ -293,10 +293,13 @@ class Database:
 
     def pages(self, connection: Connection, selection: Selection) -> Iterator[Rows]:
         """The selection's rows, some at a time, each as a JSON object. Memory does not grow with the table."""
-        names = [column.name for column in selection.columns]
-        result = connection.execution_options(stream_results=True, max_row_buffer=self.rows_per_step).exec_driver_sql(
-            self.select(selection)
-        )
+        from sqlalchemy import column, text
+
+        names = [each.name for each in selection.columns]
+        query = text(self.select(selection).replace(":", "\\:"))
+        typed = query.columns(*(column(each.name, each.native) for each in selection.columns))
+        streaming = connection.execution_options(stream_results=True, max_row_buffer=self.rows_per_step)
+        result = streaming.execute(typed)
         try:
             while rows := result.fetchmany(self.rows_per_step):
                 data, changes = encode_rows([dict(zip(names, row, strict=True)) for row in rows])

@@ -61,7 +61,9 @@ def reflected(
 def columns_of(columns: Iterable[Any], kind_of: KindOf) -> tuple[Column, ...]:
     """Columns as the inspector describes them."""
     return tuple(
-        Column(each["name"], _written(each["type"]), kind_of(each["type"]), bool(each.get("nullable", True)))
+        Column(
+            each["name"], _written(each["type"]), kind_of(each["type"]), bool(each.get("nullable", True)), each["type"]
+        )
         for each in columns
     )
 

@@ -42,12 +42,14 @@ class Column:
     """A column.
 
     :ivar type: its type as the database writes it.
+    :ivar native: SQLAlchemy's, where it was reflected.
     """
 
     name: str
     type: str
     kind: Kind
     nullable: bool = True
+    native: Any = None
 
     @property
     def schema(self) -> dict[str, Any]:
