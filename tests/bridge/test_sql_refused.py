@@ -116,3 +116,7 @@ def test_a_column_that_a_user_declared_not_null(db: Path) -> None:
     result = land(db, stream(properties=INTEGER), {"v": 1}, {"v": None}, refused="table")
     assert result.refused == 1
     assert query(db, "SELECT reason FROM _headwater_refused") == [("NOT NULL constraint failed: issues.v",)]
+    execute(db, "CREATE VIEW mine AS SELECT v FROM issues; CREATE INDEX quick ON issues (v)")
+    land(db, stream(properties={"v": {"type": ["null", "integer"]}}, mode="append_dedup", key=[["v"]]), {"v": None})
+    assert query(db, "SELECT v FROM mine ORDER BY v") == [(None,), (1,)]
+    assert query(db, "SELECT count(*) FROM sqlite_master WHERE tbl_name = 'issues' AND type = 'index'") == [(2,)]

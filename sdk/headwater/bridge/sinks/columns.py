@@ -113,6 +113,11 @@ def kind_of_schema(schema: Any) -> Kind:
     return _KINDS[node.kind]
 
 
+def may_be_null(schema: Any) -> bool:
+    """Whether a property's JSON Schema says that its values may be null; where it says nothing, they may."""
+    return not isinstance(schema, Mapping) or node_of(schema).nullable
+
+
 def _text(node: Node, schema: Mapping[str, Any]) -> Kind:
     if schema.get("contentEncoding") == "base64":
         return Kind.BINARY

@@ -11,9 +11,10 @@ widened to is one without a type, which keeps each value as it came.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +22,7 @@ import msgspec
 
 from headwater.bridge.sinks.columns import Kind, fits
 from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part, TableName
-from headwater.bridge.sinks.names import EXTRACTED_AT, NameRules, quoted
+from headwater.bridge.sinks.names import EXTRACTED_AT, LINK, OWN, NameRules, quoted
 from headwater.bridge.sinks.sqlite_rows import conflict, insert
 
 _LOG = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ _DECLARED = {
     Kind.JSON: "JSON TEXT",
     Kind.ANY: "",
 }
+_CONSTRAINTS = re.compile(r"\b(?:CHECK|UNIQUE|PRIMARY\s+KEY|REFERENCES|GENERATED)\b(?!\")", re.IGNORECASE)
 _KINDS = {declared: kind for kind, declared in _DECLARED.items()}
 
 
@@ -162,14 +164,36 @@ class SqliteEngine(Engine):
         sql = "SELECT 1 FROM sqlite_master WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')"
         return bool(self.rows(sql, (table.name,)))
 
+    def required(self, table: TableName) -> set[str]:
+        """The columns declared NOT NULL."""
+        own = {*OWN, *LINK}
+        return {str(row[1]) for row in self.rows(f"PRAGMA table_info({table.sql})") if row[3] and row[1] not in own}
+
+    def relax(self, table: TableName, name: str) -> None:
+        """Let a column be null."""
+        self._rewrite(table, lambda column, declared, required: (declared, required and column != name))
+
     def widen(self, table: TableName, name: str, present: Kind, kind: Kind) -> None:
-        """Write the table anew, with another type for the column; SQLite can't change one."""
+        """Change a column's declared type."""
+        self._rewrite(
+            table,
+            lambda column, declared, required: (self.declared(kind) if column == name else declared, required),
+        )
+
+    def _rewrite(self, table: TableName, changed: Callable[[str, str, bool], tuple[str, bool]]) -> None:
+        """Write the table anew, since SQLite can't change a column.
+
+        :param changed: of a column, its declared type and whether it must not be null, the new ones.
+        """
         aside = TableName("", f"_headwater_wide_{table.name}")
         columns = []
-        for _, column, declared, required, default, *_ in self.rows(f"PRAGMA table_info({table.sql})"):
-            made = f"{quoted(column)} {self.declared(kind) if column == name else declared}"
-            made += " NOT NULL" if required else ""
+        for _, column, before, was_required, default, *_ in self.rows(f"PRAGMA table_info({table.sql})"):
+            declared, required = changed(column, before, bool(was_required))
+            made = f"{quoted(column)} {declared}{' NOT NULL' if required else ''}"
             columns.append(made + (f" DEFAULT {default}" if default is not None else ""))
+        ((written,),) = self.rows("SELECT sql FROM sqlite_master WHERE name = ? COLLATE NOCASE", (table.name,))
+        if _CONSTRAINTS.search(written):
+            _LOG.warning("%r is written anew; constraints in its CREATE TABLE are not kept: %s", table.name, written)
         self._drop_key(table)
         self.rows(f"CREATE TABLE {aside.sql} ({', '.join(columns)})")
         self.rows(f"INSERT INTO {aside.sql} SELECT * FROM {table.sql}")  # noqa: S608

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from headwater.bridge.sink import Batch
-from headwater.bridge.sinks.columns import EXACT, Kind, kind_of_schema
+from headwater.bridge.sinks.columns import EXACT, Kind, kind_of_schema, may_be_null
 from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part, TableName
 from headwater.bridge.sinks.fit import Fitted, Record, fitted, meta_of
 from headwater.bridge.sinks.gate import Gate
@@ -86,9 +86,9 @@ class Target:
             self.look()
         required = engine.required(self.table)
         for name, schema in self._properties.items():
-            self._plan(name, engine.stored(kind_of_schema(schema)), required)
+            self._plan(name, engine.stored(kind_of_schema(schema)), name in required and may_be_null(schema))
         for path in self._paths:
-            self._plan(path[0], self._key_kind(path), frozenset())
+            self._plan(path[0], self._key_kind(path))
         self._prepare_key()
 
     def _key_kind(self, path: FieldPath) -> Kind:
@@ -98,15 +98,19 @@ class Target:
             return self.engine.stored(Kind.JSON)
         return Kind.STRING if self._typed else Kind.ANY
 
-    def _plan(self, field: str, wanted: Kind, required: Any) -> None:
-        """Make the field's column one that holds what the schema says."""
+    def _plan(self, field: str, wanted: Kind, relax: bool = False) -> None:
+        """Make the field's column one that holds what the schema says.
+
+        :param relax: it is declared NOT NULL, and the schema has nulls.
+        """
         self._wanted[field] = wanted
         column = self.column(field, wanted)
         wider = self.engine.widened(column.kind, wanted)
         if wider is not column.kind:
             self.widen(column, wider)
-        if column.name in required:
+        if relax:
             self.engine.relax(self.table, column.name)
+            self._prepare_key()
 
     @property
     def _typed(self) -> bool:
