@@ -17,6 +17,7 @@ import msgspec
 from headwater.bridge import Sink, StateStore, sync
 from headwater.bridge.flow import Flow
 from headwater.bridge.flow_file import load_flows
+from headwater.bridge.foreign import ForeignSource, open_source
 from headwater.bridge.progress import Display, beside_the_log
 from headwater.bridge.sinks import open_sink
 from headwater.bridge.states.file import FileStates, write_durably
@@ -124,12 +125,12 @@ def connect(flow: Flow) -> Readable:
 
     config = kept_config(flow) or dict(flow.config)
     if flow.foreign is None:
-        return cast(Readable, registry.find(flow.connector).from_config(config))
-    from headwater.bridge.foreign.opened import open_source
-
-    source = open_source(flow.foreign, config, where=f"[sources.{flow.source}]", base=flow.folder)
-    source.keep = lambda changed: keep_config(flow, changed)  # also where it is told before the read
-    return source
+        source: Any = registry.find(flow.connector).from_config(config)
+    else:
+        source = open_source(flow.foreign, config, where=f"[sources.{flow.source}]", base=flow.folder)
+    if isinstance(source, ForeignSource):
+        source.keep = lambda changed: keep_config(flow, changed)  # also where it is told before the read
+    return cast(Readable, source)
 
 
 def keep_config(flow: Flow, config: Mapping[str, Any]) -> None:

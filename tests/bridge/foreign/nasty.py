@@ -71,6 +71,14 @@ def well() -> None:
     finish()
 
 
+def both() -> None:
+    """Behaves well, with both streams."""
+    well()
+    say(record(1, "b"))
+    say(state(1, "b"))
+    say(status("COMPLETE", "b"))
+
+
 def noise() -> None:
     put(b"\xef\xbb\xbf")
     begin()

@@ -221,6 +221,34 @@ def test_an_interrupted_run_ends_the_connector(tmp_path: Path) -> None:
     assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
 
 
+def test_a_killed_run_takes_a_connector_that_writes_with_it(tmp_path: Path) -> None:
+    """And the next one removes the files that it left."""
+    flow(tmp_path, f"command = {nasty('slow')!r}\nenvironment = {{ PIDS = {str(tmp_path / 'count')!r} }}")
+    command = [sys.executable, "-m", "headwater", "run", "flow.toml", "--no-progress"]
+    environ = {**os.environ, "TOKEN": "s3cret-token", "TMPDIR": str(tmp_path)}
+    running = subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not (tmp_path / "count").exists():
+        time.sleep(0.05)
+    running.kill()
+    running.wait(60)
+    end = time.monotonic() + 60
+    before = ""
+    while time.monotonic() < end and before != (before := (tmp_path / "count").read_text()):
+        time.sleep(1)
+    assert before == (tmp_path / "count").read_text()
+    assert len([path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"]) == 1
+    assert headwater("spec", "--command", nasty("well"), folder=tmp_path).returncode == 0
+    assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
+
+
+def test_a_trial_reads_stream_after_stream(tmp_path: Path) -> None:
+    flow(tmp_path, f"command = {tap('usual')!r}\nprotocol = 'singer'", '["orders", "people"]')
+    done = headwater("run", "flow.toml", "--limit", "2", folder=tmp_path, TOKEN="s3cret-token")
+    assert done.returncode == 0, done.stderr
+    assert (ids(tmp_path, "orders"), ids(tmp_path, "people")) == ([1, 2], [1, 2])
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -116,3 +116,47 @@ def test_in_a_job_of_vdk_data_sources_itself(run: Any, job: Any, tmp_path: Path)
         "people": [1, 2, 3],
     }
     assert json.dumps(source.secrets()) == "[]"
+
+
+def test_a_config_that_the_connector_changes_is_kept_for_the_next_run(run: Any, job: Any, tmp_path: Path) -> None:
+    def step(token: str) -> Path:
+        command = [sys.executable, str(FOLDER / "tap.py"), "rotates"]
+        config = {"command": command, "tap_config": {"token": token}}
+        made: Path = job(STEP.format(name="singer-tap", config=config, target=str(tmp_path / "out.db")))
+        return made
+
+    def kept() -> Any:
+        return run.states()["theirs"]["config"]["config"]["config"]["token"]
+
+    assert run(step("s3cret-0")).exit_code != 0  # after it has renewed its token twice
+    assert kept() == "renewed-2"
+    assert run(step("s3cret-0")).exit_code != 0
+    assert kept() == "renewed-4"
+    run(step("s3cret-7"))  # another one is given
+    assert kept() == "renewed-9"
+
+
+def test_a_class_that_is_installed(run: Any, job: Any, installed: Path, tmp_path: Path) -> None:
+    info = installed / "source_shop-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: source-shop\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[headwater.sources]\nshop = shop:Shop\n")
+    (installed / "shop.py").write_text(SHOP)
+    target = tmp_path / "out.db"
+    result = run(job(STEP.format(name="shop", config={"pin": "s3cret-token"}, target=str(target))))
+    assert result.exit_code == 0, result.output
+    assert ids(target, "a") == [-3, -2, -1]
+    assert "s3cret" not in result.output
+
+
+SHOP = f"""
+import sys
+from headwater.bridge.foreign import CommandSource
+
+class Shop(CommandSource):
+    command = [sys.executable, {str(FOLDER / "nasty.py")!r}, "both"]
+    settings = {{"type": "object", "properties": {{"pin": {{"type": "string", "airbyte_secret": True}}}}}}
+
+    def transform(self, stream, record):
+        return {{"id": -record["id"]}}
+"""

@@ -46,6 +46,8 @@ class ForeignSource:
     records on the way (:meth:`transform`).
 
     :cvar protocol: ``airbyte`` or ``singer``.
+    :cvar settings: a JSON Schema of its settings, for who must know them without starting it (VDK's list of data
+        sources); what it marks as ``airbyte_secret`` is hidden in logs.
     :param config: the connector's settings, as it wants them.
     :param runner: what runs it; default: what the class says.
     :param options: of the protocol: see :class:`~headwater.bridge.foreign.singer.SingerProtocol`.
@@ -56,6 +58,7 @@ class ForeignSource:
 
     name: str = ""
     protocol: ClassVar[str] = "airbyte"
+    settings: ClassVar[Mapping[str, Any]] = {"type": "object", "properties": {}}
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class ForeignSource:
         self.keep: Callable[[Mapping[str, Any]], None] | None = None
         self.name = type(self).name or (runner.title if runner is not None else type(self).__name__)
         self._runner = runner
-        self._mask = Mask(secrets_by_name(self.config))
+        self._mask = Mask(self.secrets(self.config))
         self._protocol_name = protocol or self.protocol
         self._options = dict(options or {})
         self._offered: dict[StreamDescriptor, frozenset[str] | None] = {}
@@ -79,6 +82,11 @@ class ForeignSource:
     def from_config(cls: type[S], config: Mapping[str, Any]) -> S:
         """The source with these settings; the connector itself looks at them when it is asked something."""
         return cls(config)
+
+    @classmethod
+    def secrets(cls, config: Mapping[str, Any]) -> list[str]:
+        """What of a config no log may show."""
+        return [*secrets_by_name(config), *secrets_in(config, cls.settings)]
 
     def make_runner(self) -> Runner:
         """What runs the connector; called once."""
@@ -169,7 +177,7 @@ class ForeignSource:
 
     def _changed(self, config: Mapping[str, Any]) -> None:
         self.config = dict(config)
-        self._mask.add(secrets_by_name(config))
+        self._mask.add(self.secrets(config))
         if self.keep is not None:
             self.keep(config)
 

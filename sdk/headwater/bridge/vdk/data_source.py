@@ -20,6 +20,7 @@ from vdk.plugin.data_sources.data_source import (  # type: ignore[import-untyped
 from vdk.plugin.data_sources.factory import data_source  # type: ignore[import-untyped]
 
 from headwater import registry
+from headwater.bridge.foreign.source import ForeignSource
 from headwater.bridge.vdk.config_fields import config_of, configuration_class
 from headwater.bridge.vdk.errors import DefinitionError, classified, without_secrets
 from headwater.bridge.vdk.foreign import FOREIGN
@@ -157,8 +158,10 @@ def register(factory: Any) -> None:
         factory.register_data_source_class(made)
 
 
-def specification_of(connector: type[Source]) -> Mapping[str, Any]:
+def specification_of(connector: type[Any]) -> Mapping[str, Any]:
     """The JSON Schema of a connector's settings."""
+    if issubclass(connector, ForeignSource):  # which would have to be started to be asked
+        return connector.settings
     found: Mapping[str, Any] = connector.spec().raw["connectionSpecification"]
     return found
 

@@ -20,7 +20,9 @@ from headwater.bridge.vdk.data_source import secrets_of
 from headwater.bridge.vdk.definitions import StreamDefinition
 from headwater.bridge.vdk.destinations import Destination, Destinations, Resolved
 from headwater.bridge.vdk.errors import DefinitionError
+from headwater.bridge.vdk.foreign import kept_by, opened
 from headwater.bridge.vdk.job import job_of
+from headwater.bridge.vdk.kept import KeptConfig
 from headwater.bridge.vdk.mapping import MappedSource, RoutedSink
 from headwater.bridge.vdk.progress import JobProgress
 from headwater.bridge.vdk.readable import SourceState, StreamReadable, configured
@@ -100,9 +102,11 @@ class Flows:
             store = PropertiesStates(self.states, self.states.claim(id_, destination.id))
         _can_keep(resolved, destination, selection)
 
+        settings = KeptConfig(self.states, id_, config)
+
         def attempt(names: Collection[str] | None) -> Errors:
             try:
-                source: Any = connector.from_config(config)
+                source: Any = opened(connector, settings)
                 sink: Sink = resolved.sink(id_)
                 catalog = chosen(source.discover(), selection, names, sink.modes)
                 if destination.map_function is not None:
@@ -118,7 +122,7 @@ class Flows:
                     batch_bytes=resolved.batch_bytes,
                     flush_seconds=FLUSH_SECONDS,
                     progress=self.progress.of(f"{id_} to {destination.id}" if destination.id else id_),
-                    control=_config_changed(id_),
+                    control=kept_by(connector, settings),
                 )
             except Exception as error:  # noqa: BLE001 - told at the end of the job, with the other streams'
                 return {name: _told(one, name) for name, one in failures(error, id_).items()}
@@ -308,14 +312,3 @@ def _can_keep(resolved: Resolved, destination: Destination, selection: Selection
             f"The destination {destination.id!r} can't keep states; Headwater's own SQL destinations can. "
             'Leave `states` out, or say "properties".'
         )
-
-
-def _config_changed(id_: str) -> Callable[[Mapping[str, Any]], None]:
-    def told(config: Mapping[str, Any]) -> None:
-        log.warning(
-            "Source %r changed its own config (a refreshed token, say). A data job can't keep it: "
-            "put the new values into the job's secrets.",
-            id_,
-        )
-
-    return told

@@ -6,12 +6,13 @@ Their settings say what runs; the connector's own are inside: ``config``, for a 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from headwater.bridge.foreign.opened import KINDS, SINGER, TABLE, TEXT, open_source
 from headwater.bridge.foreign.source import ForeignSource
 from headwater.bridge.foreign.talk import secrets_by_name
+from headwater.bridge.vdk.kept import KeptConfig
 from headwater.errors import ConfigError
 from headwater.protocol.messages import Spec
 
@@ -92,6 +93,27 @@ class SingerTap(AirbyteConnector):
                 **_table(given.get("config"), "config", cls.name),
             }
         return super().from_config(given)
+
+
+def opened(connector: Any, settings: KeptConfig) -> Any:
+    """A connector with the settings that are kept for it; it may change them before it is read, too."""
+    source = connector.from_config(settings.config)
+    if isinstance(source, ForeignSource):
+        source.keep = kept_by(connector, settings)
+    return source
+
+
+def kept_by(connector: Any, settings: KeptConfig) -> Callable[[Mapping[str, Any]], None]:
+    """What keeps the config that a connector asks to keep: inside of what says which one runs, where that is said."""
+    inside = isinstance(connector, type) and issubclass(connector, AirbyteConnector)
+
+    def keep(config: Mapping[str, Any]) -> None:
+        if inside:
+            others = {name: value for name, value in settings.config.items() if name != "tap_config"}
+            config = {**others, "config": config}
+        settings.keep(config)
+
+    return keep
 
 
 FOREIGN: Mapping[str, type[AirbyteConnector]] = {each.name: each for each in (AirbyteConnector, SingerTap)}
