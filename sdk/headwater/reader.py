@@ -63,7 +63,8 @@ class StreamReader:
         if incremental and stream.cursor is not None:
             self._state = StreamState(stream.cursor, stream.known(blob) if blob else None, stream.name)
         elif configured.sync_mode == "full_refresh" and stream.is_resumable:
-            self._state = PagesState(blob, stream.name)
+            in_job = (configured.generation_id, configured.sync_id) != (None, None)
+            self._state = PagesState(blob, stream.name, in_job=in_job)
         if blob and incremental and self._state is not None and self._state.is_empty and not _SENTINELS & blob.keys():
             log.warning(
                 "Stream %s: its state says nothing of %r, so it is read from the beginning. It has: %s.",

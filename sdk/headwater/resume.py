@@ -26,16 +26,19 @@ class PagesState:
 
     :param blob: the state of an earlier try of the same job; None: there was none, or it is of something else.
     :param stream: the stream's name, for errors.
+    :param in_job: whoever reads knows jobs: the catalog numbers them. Else a stream that was read whole is read again:
+        PyAirbyte, for one, gives a new read the states of the one before.
     :raises ConfigError: for a state of a wrong shape.
     """
 
-    def __init__(self, blob: Mapping[str, Any] | None, stream: str) -> None:
+    def __init__(self, blob: Mapping[str, Any] | None, stream: str, *, in_job: bool = True) -> None:
         self._places = Places()
         self._whole: Any = None
         self._stream = stream
-        self._is_complete = COMPLETE.items() <= (blob or {}).items()
+        was_complete = COMPLETE.items() <= (blob or {}).items()
+        self._is_complete = was_complete and in_job
         self.version = 0
-        if blob and not self._is_complete:
+        if blob and not was_complete:
             self._whole = self._known(blob)
             states = blob.get("states") or []
             if not isinstance(states, list):

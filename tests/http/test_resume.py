@@ -31,6 +31,7 @@ from headwater.protocol.messages import State, Status, StreamDescriptor
 from headwater.resume import COMPLETE, PagesState
 from headwater.state import NO_CURSOR
 from headwater.testing import Upstream, read
+from headwater.testing.reading import result_of
 from headwater.testing.upstream import Received
 from tests.listings import counts, ids, states
 
@@ -183,6 +184,9 @@ def test_a_new_job_begins_anew(api: Upstream) -> None:
     first = read(Flaky(api.url, kind), full_refresh=True).ok()
     assert len(ids(read(Flaky(api.url, kind), state=first, full_refresh=True).ok().messages)) == TOTAL
     assert not ids(read(Flaky(api.url, kind), state=first, full_refresh=True, same_job=True).ok().messages)
+    catalog = Flaky(api.url, kind).discover().configured(full_refresh=True)
+    again = result_of(Flaky(api.url, kind).read(catalog, first.states), catalog)  # as PyAirbyte, which numbers no jobs
+    assert len(ids(again.ok().messages)) == TOTAL
     for blob in (NO_CURSOR, {"at": 5}, {}):
         given = [State.of_stream(StreamDescriptor("items"), blob)]
         assert len(ids(read(Flaky(api.url, kind), state=given, full_refresh=True, same_job=True).messages)) == TOTAL

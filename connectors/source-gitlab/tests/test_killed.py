@@ -81,7 +81,7 @@ def test_a_full_refresh_goes_on_within_its_job(tmp_path: Path) -> None:
         catalog = source.configured("issues", "tags")
         for stream in catalog["streams"]:
             assert stream["stream"]["is_resumable"]
-            stream["sync_mode"] = "full_refresh"
+            stream.update(sync_mode="full_refresh", generation_id=3, minimum_generation_id=3, sync_id=7)
         fault = api.fault("status", "/projects/acme/web/site/issues", times=None, nth=4, status=422)
         failed = source.read(catalog)
         assert failed.code == 1

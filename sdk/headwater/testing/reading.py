@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headwater.protocol.messages import ErrorTrace, Message, Records, State, Status, StreamStatus
@@ -58,7 +58,10 @@ def read(
     states = state.states if isinstance(state, ReadResult) else list(state or ())
     catalog = source.discover().configured(streams or None, full_refresh=full_refresh)
     whole = {stream.descriptor for stream in catalog.streams if stream.sync_mode == "full_refresh"}
-    if not same_job:
+    if same_job:
+        numbered = (replace(stream, generation_id=1, minimum_generation_id=1, sync_id=1) for stream in catalog.streams)
+        catalog = replace(catalog, streams=tuple(numbered))
+    else:
         states = [one for one in states if one.stream not in whole]
     return result_of(source.read(catalog, states), catalog)
 
