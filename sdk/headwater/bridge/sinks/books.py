@@ -20,21 +20,30 @@ STAGING = "_headwater_new_"
 PART = "\x1f"
 """Between a stream's name and a field's, where a child table is registered."""
 
-_TABLES = (
-    """CREATE TABLE IF NOT EXISTS _headwater_tables (
-    table_name {text} NOT NULL, namespace {text} NOT NULL, stream {text} NOT NULL,
-    generation {integer} NOT NULL, schema_name {text} DEFAULT '', UNIQUE (namespace, stream))""",
-    """CREATE TABLE IF NOT EXISTS _headwater_state (
-    flow {text} NOT NULL, namespace {text} NOT NULL, stream {text} NOT NULL, type {text} NOT NULL,
-    state {text} NOT NULL, PRIMARY KEY (flow, type, namespace, stream))""",
-    "CREATE TABLE IF NOT EXISTS _headwater_runs (flow {text} PRIMARY KEY, run {text} NOT NULL)",
-    """CREATE TABLE IF NOT EXISTS _headwater_unsettled (
-    batch {text} PRIMARY KEY, flow {text} NOT NULL, run {text} NOT NULL, namespace {text} NOT NULL,
-    stream {text} NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS _headwater_refused (
-    flow {text} NOT NULL, namespace {text} NOT NULL, stream {text} NOT NULL, batch {text} NOT NULL,
-    run {text} NOT NULL, refused_at {integer} NOT NULL, reason {text} NOT NULL, record {text} NOT NULL)""",
-)
+# Each one's columns and key.
+_TABLES = {
+    "_headwater_tables": (
+        "table_name {text} NOT NULL, namespace {text} NOT NULL, stream {text} NOT NULL, "
+        "generation {integer} NOT NULL, schema_name {text} DEFAULT ''",
+        "namespace, stream",
+    ),
+    "_headwater_state": (
+        "flow {text} NOT NULL, namespace {text} NOT NULL, stream {text} NOT NULL, type {text} NOT NULL, "
+        "state {text} NOT NULL",
+        "flow, type, namespace, stream",
+    ),
+    "_headwater_runs": ("flow {text} NOT NULL, run {text} NOT NULL", "flow"),
+    "_headwater_unsettled": (
+        "batch {text} NOT NULL, flow {text} NOT NULL, run {text} NOT NULL, namespace {text} NOT NULL, "
+        "stream {text} NOT NULL",
+        "batch",
+    ),
+    "_headwater_refused": (
+        "flow {text} NOT NULL, namespace {text} NOT NULL, stream {text} NOT NULL, batch {text} NOT NULL, "
+        "run {text} NOT NULL, refused_at {integer} NOT NULL, reason {text} NOT NULL, record {text} NOT NULL",
+        "",
+    ),
+}
 _OF_STREAM = "flow = ? AND namespace = ? AND stream = ?"
 
 
@@ -61,8 +70,11 @@ class Books:
     def create(self) -> None:
         """Make the tables that are missing; those of earlier versions get what they lack."""
         text, integer = self._engine.declared(Kind.STRING), self._engine.declared(Kind.INTEGER)
-        for statement in _TABLES:
-            self._rows(statement.format(text=text, integer=integer))
+        for name, (columns, key) in _TABLES.items():
+            made = columns.format(text=text, integer=integer)
+            if key and self._engine.keeps_keys:
+                made += f", PRIMARY KEY ({key})"
+            self._rows(f"CREATE TABLE IF NOT EXISTS {name} ({made})")
         tables = TableName("", "_headwater_tables")
         if "schema_name" not in self._engine.columns(tables):
             self._rows(f"ALTER TABLE _headwater_tables ADD COLUMN schema_name {text} DEFAULT ''")

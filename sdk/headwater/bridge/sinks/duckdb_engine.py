@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from headwater.bridge.sinks import duckdb_load
+from headwater.bridge.sinks import duckdb_load, duckdb_read
 from headwater.bridge.sinks.columns import Kind, fits, widened
 from headwater.bridge.sinks.duckdb_errors import advice, refusal
 from headwater.bridge.sinks.engine import Engine, Key, Load, Part, TableName
@@ -27,7 +27,7 @@ _DECLARED = {
     Kind.INTEGER: "BIGINT",
     Kind.BIG_INTEGER: "HUGEINT",
     Kind.NUMBER: "DOUBLE",
-    Kind.DECIMAL: duckdb_load.DECIMAL,
+    Kind.DECIMAL: duckdb_read.DECIMAL,
     Kind.STRING: "VARCHAR",
     Kind.DATE: "DATE",
     Kind.TIME: "TIME",
@@ -65,13 +65,15 @@ class DuckdbEngine(Engine):
 
     title = "DuckDB"
     file = True
+    # DuckDB's index fails, and the process with it, where a key is deleted and inserted again too often.
+    keeps_keys = False
     names = NameRules(prefixes=("pg_", "sqlite_", "duckdb_"), columns=frozenset(["rowid"]))
 
     def __init__(self, path: str, lock_seconds: float) -> None:
         self.where = path
         self._lock_seconds = lock_seconds
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._file: duckdb_load.JsonFile | None = None
+        self._files: duckdb_load.Files | None = None
         self._catalog = ""
 
     # The connection
@@ -95,14 +97,14 @@ class DuckdbEngine(Engine):
         for name, value in _SETTINGS.items():
             self.rows(f"SET {name} = {value}")
         ((self._catalog,),) = self.rows("SELECT current_database()")
-        self._file = duckdb_load.JsonFile()
+        self._files = duckdb_load.Files()
 
     def close(self) -> None:
         """Close the file."""
         connection, self._connection = self._connection, None
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        files, self._files = self._files, None
+        if files is not None:
+            files.close()
         if connection is not None:
             try:
                 connection.close()
@@ -162,7 +164,7 @@ class DuckdbEngine(Engine):
         if kind is Kind.BIG_INTEGER and fits(kind, value):
             return int(value) in _HUGE
         if kind is Kind.DECIMAL and fits(kind, value):
-            return duckdb_load.decimal_of(str(value)) is not None
+            return duckdb_read.decimal_of(str(value)) is not None
         return fits(kind, value)
 
     def at(self, part: Part, row: str = "") -> str:
@@ -226,8 +228,8 @@ class DuckdbEngine(Engine):
 
     def load(self, load: Load) -> int:
         """Insert or upsert: DuckDB's own JSON reader makes the records rows."""
-        assert self._file is not None, "the sink is not open"
-        return duckdb_load.write(self._open(), self._file, load, _DECLARED)
+        assert self._files is not None, "the sink is not open"
+        return duckdb_load.write(self._open(), self._files, load, _DECLARED)
 
 
 _NAMED = "database_name = current_database() AND schema_name = ? AND lower(table_name) = lower(?)"

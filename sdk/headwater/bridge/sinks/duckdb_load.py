@@ -1,35 +1,22 @@
-"""How records get into DuckDB: its own JSON reader takes them from a file in memory.
-
-Some columns can't be read so without loss, or not at all (see :func:`_in_python`): their values travel as a list.
-"""
+"""How records get into DuckDB: its own JSON reader takes them from a file in memory."""
 
 from __future__ import annotations
 
-import os
-import re
-import tempfile
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Mapping
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from headwater.bridge.sinks.columns import Kind
-from headwater.bridge.sinks.duckdb_errors import NoDecimal
-from headwater.bridge.sinks.engine import NO_CHANGES, Column, Load, Part
+from headwater.bridge.sinks.duckdb_read import JsonFile, in_python, lines_of, reader
+from headwater.bridge.sinks.engine import NO_CHANGES, Load, Part
 from headwater.bridge.sinks.names import LINK, OWN, quoted
 
 if TYPE_CHECKING:
     import duckdb
 
-DECIMAL = "DECIMAL(38,9)"
-_DIGITS = re.compile(r"-?0*(\d{0,29})(?:\.(\d{1,9})0*)?")
-_SMALLEST_LIMIT = 1 << 20
 _STAGED = "temp._headwater_batch"
 _PLACE = "_headwater_place"
-_NO_COLUMN = "'_': 'JSON'"  # a reader of none would look for some
+_MOST_RUNS = 100
 # Which of their values DuckDB's casts from text don't take as JSON has them.
 _CASTS = {
     Kind.TIMESTAMP_TZ: "CAST(upper({0}) AS TIMESTAMP WITH TIME ZONE)",
@@ -40,45 +27,17 @@ _CASTS = {
 }
 
 
-class JsonFile:
-    """A file that is in memory only, where the system has such, under a name that DuckDB can open."""
+class Files:
+    """The two files that a batch is read from."""
 
     def __init__(self) -> None:
-        if hasattr(os, "memfd_create"):
-            self._handle = os.memfd_create("headwater")
-            self.name = f"/proc/self/fd/{self._handle}"
-            self._temporary = False
-        else:  # pragma: no cover - macOS and Windows
-            self._handle, self.name = tempfile.mkstemp(suffix=".json")
-            self._temporary = True
-
-    def fill(self, data: Sequence[bytes | msgspec.Raw]) -> None:
-        """Let it have these records, one a line, and nothing else."""
-        os.ftruncate(self._handle, 0)
-        rest = memoryview(b"\n".join(data))
-        at = 0
-        while at < len(rest):
-            at += os.pwrite(self._handle, rest[at:], at)
-
-    def empty(self) -> None:
-        """Give the memory back."""
-        os.ftruncate(self._handle, 0)
+        self.records = JsonFile()
+        self.beside = JsonFile()
 
     def close(self) -> None:
-        """Remove it."""
-        os.close(self._handle)
-        if self._temporary:  # pragma: no cover - macOS and Windows
-            os.unlink(self.name)
-
-
-def decimal_of(text: str) -> str | None:
-    """A number as a decimal column takes it; None where it can't hold that to its last digit."""
-    if "e" in text or "E" in text:
-        exact = Decimal(text)
-        if exact and not -40 < exact.adjusted() < 40:
-            return None
-        text = format(exact, "f")
-    return text if _DIGITS.fullmatch(text) else None
+        """Remove them."""
+        self.records.close()
+        self.beside.close()
 
 
 def at(part: Part, column: str) -> str:
@@ -89,79 +48,83 @@ def at(part: Part, column: str) -> str:
     return f"NULLIF(json_extract({column}, '{steps}'), 'null')"
 
 
-def write(connection: duckdb.DuckDBPyConnection, file: JsonFile, load: Load, declared: Mapping[Kind, str]) -> int:
+def write(connection: duckdb.DuckDBPyConnection, files: Files, load: Load, declared: Mapping[Kind, str]) -> int:
     """Write the records into the table; how many rows have null in their key."""
-    beside = _in_python(load)
-    parameters: dict[str, Any] = {"batch": load.batch, **{f"v{place}": texts for place, texts in beside.items()}}
-    values = {**dict(_values(load, beside, declared)), **_own(load, parameters)}
-    file.fill(load.data)
+    beside: dict[str, tuple[str, Iterable[object]]] = {
+        f"c{place}": ("VARCHAR", texts) for place, texts in in_python(load).items()
+    }
+    values = {**_values(load, beside, declared), **_own(load, beside)}
     made = ", ".join(f"{value} AS {name}" for name, value in values.items())
-    rows = f"SELECT {made}, {_PLACE} FROM ({_source(load, beside, declared, file.name)})"  # noqa: S608
+    rows = f"SELECT {made}, {_PLACE} FROM ({_source(files, load, beside, declared)})"  # noqa: S608
     names = ", ".join(values)
     try:
         if load.key is None:
-            connection.execute(f"INSERT INTO {load.table.sql} ({names}) SELECT {names} FROM ({rows})", parameters)  # noqa: S608
+            connection.execute(f"INSERT INTO {load.table.sql} ({names}) SELECT {names} FROM ({rows})")  # noqa: S608
             return 0
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {_STAGED.partition('.')[2]} AS {rows}", parameters)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {_STAGED.partition('.')[2]} AS {rows}")
     finally:
-        file.empty()
+        files.records.fill(())
+        files.beside.fill(())
     return _upsert(connection, load, names)
 
 
-def _source(load: Load, beside: Mapping[int, Any], declared: Mapping[Kind, str], path: str) -> str:
+def _source(
+    files: Files, load: Load, beside: Mapping[str, tuple[str, Iterable[object]]], declared: Mapping[Kind, str]
+) -> str:
+    """A query for the values of each record, and its place."""
     plain = {
-        f"c{place}": (column, "VARCHAR" if column.kind in _CASTS else declared[column.kind])
+        f"c{place}": (column.field, "VARCHAR" if column.kind in _CASTS else declared[column.kind])
         for place, column in enumerate(load.columns)
-        if place not in beside
+        if f"c{place}" not in beside
     }
-    read = ", ".join(f"{_text(column.field)}: '{kind}'" for column, kind in plain.values())
-    names = ", ".join(f"{quoted(column.field)} AS {name}" for name, (column, _) in plain.items())
-    longest = max((len(memoryview(record)) for record in load.data), default=0)
-    return (
-        f"SELECT {names}{', ' if names else ''}row_number() OVER () AS {_PLACE} FROM read_json('{path}', "  # noqa: S608
-        f"format='newline_delimited', columns={{{read or _NO_COLUMN}}}, "
-        f"maximum_object_size={max(_SMALLEST_LIMIT, longest + 64)})"
-    )
+    rows = f"({reader(files.records, load.data, plain)})"
+    if beside:
+        lines = lines_of({name: values for name, (_, values) in beside.items()})
+        others = reader(files.beside, lines, {name: (name, kind) for name, (kind, _) in beside.items()})
+        rows += f" POSITIONAL JOIN ({others})"
+    return f"SELECT *, row_number() OVER () AS {_PLACE} FROM {rows}"  # noqa: S608
 
 
-def _values(load: Load, beside: Mapping[int, Any], declared: Mapping[Kind, str]) -> list[tuple[str, str]]:
-    found = []
+def _values(load: Load, beside: Mapping[str, object], declared: Mapping[Kind, str]) -> dict[str, str]:
+    found = {}
     for place, column in enumerate(load.columns):
-        kind = declared[column.kind]
-        if place in beside:
-            value = f"CAST(list_extract($v{place}::VARCHAR[], {_PLACE}) AS VARCHAR)"
-            cast = _CASTS.get(column.kind, f"CAST({{0}} AS {kind})").format(value)
-        else:
-            cast = _CASTS.get(column.kind, "{0}").format(f"c{place}")
-        found.append((column.sql, cast))
+        name = f"c{place}"
+        cast = f"CAST({{0}} AS {declared[column.kind]})" if name in beside else "{0}"
+        found[column.sql] = _CASTS.get(column.kind, cast).format(name)
     return found
 
 
-def _own(load: Load, parameters: dict[str, Any]) -> dict[str, str]:
-    """Our own columns, and what goes into them of the n-th record; adds to the parameters."""
-    count = len(load)
-    if len(load.extracted) == 1:
-        milliseconds = str(load.extracted[0][1])
-    else:
-        parameters["extracted"] = list(chain.from_iterable(repeat(at, n) for n, at in load.extracted))
-        milliseconds = f"list_extract($extracted::BIGINT[], {_PLACE})"
+def _own(load: Load, beside: dict[str, tuple[str, Iterable[object]]]) -> dict[str, str]:
+    """Our own columns, and what goes into them of the n-th record; adds to what stands beside the records."""
     meta = f"'{NO_CHANGES}'"
     if load.metas:
-        parameters["metas"] = [load.metas.get(index) for index in range(count)]
-        meta = f"COALESCE(list_extract($metas::VARCHAR[], {_PLACE}), {meta})"
+        beside["meta"] = ("VARCHAR", [load.metas.get(index) for index in range(len(load))])
+        meta = f"COALESCE(meta, {meta})"
     values = [
-        f"$batch || printf('%08x', {_PLACE} - 1)",
-        f"make_timestamptz({milliseconds} * 1000)",
+        f"'{load.batch}' || printf('%08x', {_PLACE} - 1)",
+        f"make_timestamptz({_milliseconds(load, beside)} * 1000)",
         str(load.generation),
         meta,
     ]
     own = {quoted(name): value for name, value in zip(OWN, values, strict=True)}
     if load.links is not None:
-        parameters["parents"] = [parent for parent, _ in load.links]
-        parameters["indexes"] = [index for _, index in load.links]
-        linked = (f"list_extract($parents::VARCHAR[], {_PLACE})", f"list_extract($indexes::BIGINT[], {_PLACE})")
-        own |= {quoted(name): value for name, value in zip(LINK, linked, strict=True)}
+        beside["parent"] = ("VARCHAR", [parent for parent, _ in load.links])
+        beside["place"] = ("BIGINT", [index for _, index in load.links])
+        own |= {quoted(name): value for name, value in zip(LINK, ("parent", "place"), strict=True)}
     return own
+
+
+def _milliseconds(load: Load, beside: dict[str, tuple[str, Iterable[object]]]) -> str:
+    """When a record was read."""
+    if len(load.extracted) > _MOST_RUNS:
+        beside["extracted"] = ("BIGINT", list(chain.from_iterable(repeat(at, n) for n, at in load.extracted)))
+        return "extracted"
+    end, cases = 0, ""
+    for count, milliseconds in load.extracted[:-1]:
+        end += count
+        cases += f"WHEN {_PLACE} <= {end} THEN {milliseconds} "
+    last = load.extracted[-1][1] if load.extracted else 0
+    return f"CASE {cases}ELSE {last} END" if cases else str(last)
 
 
 def _upsert(connection: duckdb.DuckDBPyConnection, load: Load, names: str) -> int:
@@ -207,44 +170,3 @@ def _ordered(cursor: Part, row: str) -> list[str]:
     if cursor.temporal and cursor.column.kind is Kind.STRING:
         return [f"TRY_CAST({value} AS TIMESTAMP WITH TIME ZONE)", value]
     return [value]
-
-
-def _in_python(load: Load) -> dict[int, list[str | None]]:
-    """The values of columns that DuckDB's reader would change, or can't be told to read, by the column's place.
-
-    It reads a number with a point as a float; it tells names only in one case, and has none that is empty.
-    """
-    fields = Counter(column.field.lower() for column in load.columns)
-    beside = {
-        place: column
-        for place, column in enumerate(load.columns)
-        if column.loose or column.kind is Kind.DECIMAL or not column.field or fields[column.field.lower()] > 1
-    }
-    if not beside:
-        return {}
-    found: dict[int, list[str | None]] = {place: [] for place in beside}
-    for record in load.data:
-        row = _RAWS(record)
-        for place, column in beside.items():
-            raw = row.get(column.field)
-            found[place].append(None if raw is None else _as_text(bytes(raw), column))
-    return found
-
-
-def _as_text(raw: bytes, column: Column) -> str | None:
-    if raw == b"null":
-        return None
-    text: str = raw.decode() if raw[:1] != b'"' or column.kind is Kind.JSON else msgspec.json.decode(raw)
-    if column.kind is not Kind.DECIMAL:
-        return text
-    decimal = decimal_of(text)
-    if decimal is None:
-        raise NoDecimal(f"the column {column.name!r} ({DECIMAL}) can't hold {text[:60]} to its last digit")
-    return decimal
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-_RAWS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -133,6 +133,8 @@ class Engine(ABC):
     names: NameRules = NameRules()
     file: bool = False
     """It is one file; for messages."""
+    keeps_keys: ClassVar[bool] = True
+    """Our own small tables get primary keys."""
     where: str = ""
     """The database in messages: a path, or a URL without its password."""
 
