@@ -106,5 +106,7 @@ def test_pyairbyte_reads_two_streams(folder: Path, api: GithubApi) -> None:
     asked = len(api.requests)
     second = shell(line, folder, python, **log)
     assert "issues 60\n" in second
+    # what is read whole is there again, though PyAirbyte gave the state that says it was
+    assert (found := re.findall(r"branches [1-9]\d*", first)) and re.findall(r"branches [1-9]\d*", second) == found
     since = [request for request in api.requests[asked:] if request.path.endswith("/issues")]
     assert since and all("since" in request.query for request in since)
