@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -15,6 +16,7 @@ from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome
 from tests.acceptance.api import api
 from tests.acceptance.suite import report
+from tests.needs import missing
 
 GALLERY = Path(__file__).parent / "gallery"
 CAUGHT = (Outcome.FAILED, Outcome.WARNED)
@@ -46,6 +48,8 @@ def test_the_correct_connector_passes_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", DEFECTS)
 def test_caught(name: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     defect = DEFECTS[name]
+    if defect.check == "X15" and shutil.which("faketime") is None:
+        missing("needs the program faketime: install Debian's package (.ci/packages does it)")
     record_property("mutant", name)
     given = expected(defect.check, tmp_path)
     with api() if defect.web else nullcontext() as url:

@@ -137,3 +137,10 @@ class KeepsOpen(Correct):
     def check(self) -> dict[str, Any]:
         subprocess.Popen(["sleep", "30"], start_new_session=True)
         return super().check()
+
+
+@defect("X15", "leaves out records on the last day of a year")
+class YearEnd(Correct):
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        now = time.gmtime()
+        return super().rows(name)[: -6 if (now.tm_mon, now.tm_mday) == (12, 31) else None]

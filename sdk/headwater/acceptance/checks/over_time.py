@@ -1,18 +1,25 @@
-"""X6, X7, X14, X17 and X18: slow readers, memory, the same twice, silence."""
+"""X6, X7, X14, X15, X17 and X18: slow readers, memory, the same twice, other days, silence."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.engine import Act
 from headwater.acceptance.recording import Recording
+from headwater.acceptance.replays import uncovered
 from headwater.acceptance.results import Finding, Severity, Skipped
 from headwater.acceptance.rows import rows_of
 from headwater.acceptance.states import final
 
 PIPE = 65_536
+_MOMENTS = (
+    ("2031-12-31 23:59:59", "UTC"),
+    ("2032-02-29 12:00:00", "Pacific/Auckland"),
+    ("2031-03-30 01:59:59", "Europe/Berlin"),
+)
 HEARTBEAT = 10_800.0
 """Seconds without a record or state after which the platform ends a sync, where a connector says nothing else."""
 _PAUSE = 3.0
@@ -84,6 +91,26 @@ def _differences(connector: Connector, one: Recording, two: Recording) -> Iterat
     for name in connector.streams:
         if first[name].contents() != second[name].contents() or states.get(name) != others.get(name):
             yield name
+
+
+@check("X15", "The day on which it reads does not matter")
+def clock(connector: Connector) -> Iterator[Finding]:
+    """At the end of a year, on a leap day, at the change to summer time: the records of the first read all come."""
+    connector.needs_success()
+    if connector.room.container:
+        raise Skipped("the clock of a container is this machine's.")
+    if shutil.which("faketime") is None:
+        raise Skipped("the program faketime is not here: Debian's package faketime.")
+    tried = 0
+    for moment, zone in _MOMENTS:
+        prefix = ("faketime", "-f", f"@{moment}")
+        run = connector.read(connector.streams, prefix=prefix, environment={"TZ": zone}, what=f"on {moment}, {zone}")
+        if run.code != 0 and any(True for _ in run.traces("error")):
+            continue  # a certificate is out of date by then, or a token
+        tried += 1
+        yield from uncovered(connector, run, {}, f"from the beginning on {moment} in {zone}", connector.streams)
+    if not tried:
+        raise Skipped("at no other time it can read: certificates and tokens may be out of date by then.")
 
 
 @check("X17", "A record or a state comes before the platform takes it for dead")
