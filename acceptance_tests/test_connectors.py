@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +15,17 @@ import pytest
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome, Report
-from headwater.acceptance.rooms import CommandRoom, Room
+from headwater.acceptance.rooms import CommandRoom, ImageRoom, Room
 from headwater.acceptance.running import in_folder
 from headwater.acceptance.settings import ConnectionCase, Settings
 from headwater.acceptance.suite import chosen, run
+from headwater.errors import ConfigError
 from tests.acceptance.suite import write
+from tests.containers import base_image, one_at_a_time
 from tests.github_api import TOKEN, GithubApi, Repo
 from tests.gitlab_api import TOKEN as GITLAB_TOKEN
 from tests.gitlab_api import GitlabApi, Project
+from tests.needs import missing
 from tests.services.postgres import Postgres
 
 ROOT = Path(__file__).parents[1]
@@ -142,4 +146,37 @@ def test_our_connectors_pass(name: str, tmp_path: Path) -> None:
     said = "\n".join(summary(report))
     found = report.of(Outcome.FAILED) + report.of(Outcome.WARNED) + report.of(Outcome.BROKEN)
     assert {result.id for result in found} <= {"E7", *TOLD.get(name, ())}, said
+    print(said.splitlines()[-1])
+
+
+def test_an_image_of_ours_passes(tmp_path: Path) -> None:
+    from headwater.image import build_image
+
+    base = base_image()
+    name = "source-github"
+    own = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+    with one_at_a_time(name):
+        image = build_image(CONNECTORS / name, base_image=base, tag=f"headwater-tests/{name}:{own}")
+    only = ["G", "A1", "A4", "B1", "C1", "C2", "D1", "E", "F1", "F2", "X1", "X12"]
+    report = checked(name, ImageRoom.of(image), tmp_path, only, skip=["E21", "E22", "E23", "E24"])
+    said = "\n".join(summary(report))
+    assert {result.id for result in report.of(Outcome.FAILED) + report.of(Outcome.BROKEN)} == set(), said
+    assert {"G3", "G4", "G5", "G6", "G7", "X1", "X12"} <= {result.id for result in report.of(Outcome.PASSED)}, said
+    print(said.splitlines()[-1])
+
+
+def test_a_package_of_ours_passes_in_an_environment_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headwater.bridge.runners.venv import VenvRunner
+
+    monkeypatch.setenv("HEADWATER_CACHE", str(tmp_path / "cache"))  # never of yesterday's code
+    runner = VenvRunner(str(CONNECTORS / "source-github"), executable="source-github", more=(str(ROOT),))
+    try:
+        words = runner.command(runner.prepare())
+    except ConfigError as error:
+        missing(f"needs to install what headwater depends on: {error}")
+    room = CommandRoom(tuple(words), "--package source-github")
+    report = checked("source-github", room, tmp_path, ["A", "B", "D1", "E1", "E16", "X1"])
+    said = "\n".join(summary(report))
+    assert report.of(Outcome.FAILED) + report.of(Outcome.WARNED) + report.of(Outcome.BROKEN) == [], said
+    assert str(tmp_path) in words[0]
     print(said.splitlines()[-1])

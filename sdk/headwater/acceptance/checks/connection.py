@@ -47,7 +47,8 @@ def given(connector: Connector) -> Iterator[Finding]:
     if not connector.settings.connection:
         raise Skipped("no further configs were given: --invalid-config FILE, or `connection` in the config file.")
     for case in connector.settings.connection:
-        run = connector.run("check", "--config", str(case.config), what=f"check of {case.config.name}")
+        path = connector.file(case.config.name, case.config.read_text(encoding="utf-8"))  # where a container sees it
+        run = connector.run("check", "--config", str(path), what=f"check of {case.config.name}")
         status = _status(run)
         said = (status or {}).get("status", "nothing")
         if case.status == "exception":
