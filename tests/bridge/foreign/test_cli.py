@@ -272,6 +272,17 @@ def test_a_flow_s_source_that_is_wrong(tmp_path: Path, source: str, said: str) -
     assert "[sources.theirs]" in str(caught.value)
 
 
+def test_paths_start_from_the_flow_s_file(tmp_path: Path) -> None:
+    program = tmp_path / "flows" / "bin" / "my-source"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {NASTY} well "$@"\n')
+    program.chmod(0o755)
+    flow(tmp_path / "flows", 'command = "./bin/my-source"')
+    done = headwater("run", "flows/flow.toml", folder=tmp_path, TOKEN="s3cret-token")
+    assert done.returncode == 0, done.stderr
+    assert ids(tmp_path / "flows") == [1, 2, 3]
+
+
 def test_a_tap_is_known_by_its_name(tmp_path: Path) -> None:
     flow(tmp_path, 'package = "tap-gitlab==0.5.1"\ncatalog = "c.json"')
     (found,) = load_flows(tmp_path / "flow.toml", {"TOKEN": "x"})

@@ -106,16 +106,16 @@ def test_a_folder_that_is_not_there() -> None:
 
 
 def test_silence_is_an_error() -> None:
-    with closing(python("import time; print('x', flush=True); time.sleep(600)", silence=1.0).start([])) as process:
+    with closing(python("import time; print('x', flush=True); time.sleep(600)", silence=5.0).start([])) as process:
         assert process.read() == b"x\n"
-        with pytest.raises(ForeignError, match="wrote nothing for 1 seconds"):
+        with pytest.raises(ForeignError, match="wrote nothing for 5 seconds"):
             process.read()
 
 
 def test_output_closed_but_no_end() -> None:
-    with closing(python("import os, time; os.close(1); time.sleep(600)", silence=1.0).start([])) as process:
+    with closing(python("import os, time; os.close(1); time.sleep(600)", silence=5.0).start([])) as process:
         assert process.read() == b""
-        with pytest.raises(ForeignError, match="did not end for 1 seconds"):
+        with pytest.raises(ForeignError, match="did not end for 5 seconds"):
             process.wait()
 
 
@@ -210,3 +210,27 @@ def test_many_threads_start_at_once() -> None:
     for thread in threads:
         thread.join()
     assert found == [b"x\n"] * 6
+
+
+def test_what_a_daemon_thread_left_running_ends_with_the_program(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    code = f"""
+import sys, threading, time
+from headwater.bridge.runners import CommandRunner
+slow = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+def read():
+    process = CommandRunner([sys.executable, "-c", slow]).start([])
+    open({str(pid)!r}, "wb").write(process.read())
+    process.read()
+threading.Thread(target=read, daemon=True).start()
+while True:
+    time.sleep(0.1)
+    try:
+        if open({str(pid)!r}).read():
+            break
+    except FileNotFoundError:
+        pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert gone(int(pid.read_text()))

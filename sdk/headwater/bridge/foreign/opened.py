@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -128,13 +129,21 @@ def _some(settings: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: settings[name] for name in names if name in settings}
 
 
+def _beside(text: str, base: Path) -> str:
+    """A path that begins with a dot starts from the folder of the settings."""
+    return str(base.absolute() / text) if text.startswith(("./", "../")) else text
+
+
 def _command(settings: Mapping[str, Any], base: Path) -> Runner:
-    return CommandRunner(settings["command"], **_some(settings, ("environment", "silence")))
+    command = settings["command"]
+    first, *rest = shlex.split(command) if isinstance(command, str) else command
+    return CommandRunner([_beside(first, base), *rest], **_some(settings, ("environment", "silence")))
 
 
 def _package(settings: Mapping[str, Any], base: Path) -> Runner:
     more = _some(settings, ("executable", "python", "constraints", "environment", "silence"))
-    return VenvRunner(settings["package"], more=settings.get("requirements", ()), **more)
+    requirements = [_beside(text, base) for text in settings.get("requirements", ())]
+    return VenvRunner(_beside(settings["package"], base), more=requirements, **more)
 
 
 def _manifest(settings: Mapping[str, Any], base: Path) -> Runner:

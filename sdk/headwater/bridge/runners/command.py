@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shlex
@@ -124,6 +125,7 @@ class CommandProcess:
         self._stdout = PipeReader(os.dup(popen.stdout.fileno()), title, self._alive, silence)
         popen.stdout.close()
         self._ended = False
+        _RUNNING.add(self)
 
     def read(self) -> bytes:
         """The next bytes of standard output."""
@@ -155,6 +157,7 @@ class CommandProcess:
 
     def close(self) -> None:
         """End it and remove its files."""
+        _RUNNING.discard(self)
         try:
             self.stop()
         finally:
@@ -187,6 +190,19 @@ class CommandProcess:
             self._signal(signal.SIGKILL)
             self._popen.wait()
             self._ended = True
+
+
+_RUNNING: set[CommandProcess] = set()
+
+
+os.register_at_fork(after_in_child=_RUNNING.clear)  # they are the parent's
+
+
+@atexit.register
+def _end_all() -> None:
+    """What a thread that nobody waits for has left running ends with us."""
+    for process in list(_RUNNING):
+        process.close()
 
 
 def clean_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from vdk.plugin.data_sources.data_source import DataSourcePayload  # type: ignor
 
 from headwater.bridge.sink import Batch, Sink
 from headwater.bridge.states.store import StateStore
+from headwater.bridge.sync import close_quietly
 from headwater.bridge.vdk.errors import classified
 from headwater.bridge.vdk.own import append
 from headwater.errors import FlowError
@@ -86,8 +87,12 @@ class MappedSource:
 
         :raises FlowError: when the function fails.
         """
-        for message in self._source.read(catalog, state):
-            yield self._records(message) if isinstance(message, Records) else message
+        messages = self._source.read(catalog, state)
+        try:
+            for message in messages:
+                yield self._records(message) if isinstance(message, Records) else message
+        finally:
+            close_quietly(messages)
 
     def _records(self, records: Records) -> Records:
         stream = records.stream

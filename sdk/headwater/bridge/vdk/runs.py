@@ -15,6 +15,7 @@ from vdk.plugin.data_sources.data_source import (  # type: ignore[import-untyped
     StopDataSourceStream,
 )
 
+from headwater.bridge.sync import close_quietly
 from headwater.bridge.vdk.errors import classified, classified_together, without_secrets
 from headwater.bridge.vdk.states import JobStates
 from headwater.errors import IncompleteError, Stopped
@@ -193,10 +194,14 @@ class _Stoppable:
         return self._source.discover()
 
     def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
-        for message in self._source.read(catalog, state):
-            if self._stop.is_set():
-                raise Stopped("The job was interrupted.")
-            yield message
+        messages = self._source.read(catalog, state)
+        try:
+            for message in messages:
+                if self._stop.is_set():
+                    raise Stopped("The job was interrupted.")
+                yield message
+        finally:  # at once, not when nobody holds it any more: it may have a process
+            close_quietly(messages)
 
 
 def _verdict(error: Exception, callback: ErrorCallback | None, stream: IDataSourceStream) -> Any:
