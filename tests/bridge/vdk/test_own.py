@@ -148,6 +148,17 @@ def test_the_published_sqlite_method_gets_bytes(job: Any, run: Any, tmp_path: Pa
     assert query(db, "SELECT raw FROM t ORDER BY id") == [(None,), ("AP8=",), ("no",)]
 
 
+def test_bytes_stay_text_where_an_earlier_version_made_it_text(job: Any, run: Any, tmp_path: Path) -> None:
+    db = tmp_path / "x.db"
+    step_ = job(BYTES.replace("TARGET", repr(f"sqlite:///{db}")))
+    cli_assert_equal(0, run(step_, plugin))
+    columns = ["id INTEGER", "raw TEXT", "price REAL", "_airbyte_raw_id TEXT", "_airbyte_extracted_at INTEGER",
+               "_airbyte_generation_id INTEGER", "_airbyte_meta TEXT"]  # fmt: skip
+    execute(db, f"DROP TABLE t; CREATE TABLE t ({', '.join(columns)})")
+    cli_assert_equal(0, run(step_, plugin))
+    assert query(db, "SELECT raw, price FROM t ORDER BY id") == [("AP8A", 1.1), ("AP8B", 1.1), ("AP8C", 1.1)]
+
+
 def test_targets() -> None:
     kinds = {kind.method: kind for kind in OWN}
     assert kinds["headwater-sqlite"].url("/a/b.db") == "sqlite:////a/b.db"

@@ -20,6 +20,10 @@ class Refusal(Exception):
     """Records can't be read; :attr:`Attempt.refused` says which."""
 
 
+class Undone(Exception):
+    """A trial went well, and is rolled back."""
+
+
 class Attempt:
     """One batch on its way into its stream's tables.
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from headwater.bridge.sink import Batch
-from headwater.bridge.sinks.attempts import Attempt, Refusal, culprits
+from headwater.bridge.sinks.attempts import Attempt, Refusal, Undone, culprits
 from headwater.bridge.sinks.books import Books
 from headwater.bridge.sinks.engine import Engine
 from headwater.bridge.sinks.gate import MISFITS
@@ -74,10 +74,14 @@ class SqlSink:
         if self._connected:
             return
         with self._explained():
-            self.engine.connect()
-            self._connected = True
-            with self.engine.transaction():
-                self._books.create()
+            try:
+                self.engine.connect()
+                with self.engine.transaction():
+                    self._books.create()
+            except BaseException:
+                self.engine.close()
+                raise
+        self._connected = True
 
     def open(self, catalog: ConfiguredCatalog) -> None:
         """Connect; create tables and columns that are missing."""
@@ -196,8 +200,8 @@ class SqlSink:
         try:
             with self.transaction():
                 attempt.load_fitted(only)
-                raise _Undone
-        except (_Undone, Refusal):
+                raise Undone
+        except (Undone, Refusal):
             return None
         except Exception as error:
             if (reason := self.engine.refusal(error)) is None:
@@ -292,7 +296,3 @@ class SqlSink:
             if advice is None:
                 raise
             raise DestinationError(f"{self.engine.title}, {self.engine.where}: {advice}") from error
-
-
-class _Undone(Exception):
-    """A trial went well, and is rolled back."""

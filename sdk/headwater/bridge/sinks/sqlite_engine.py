@@ -130,9 +130,11 @@ class SqliteEngine(Engine):
     def widened(self, present: Kind, wanted: Kind) -> Kind:
         """A column of JSON or without a type holds everything; every other becomes one without a type.
 
-        Decimals go into columns of numbers and texts that are there already: earlier versions knew none.
+        Decimals go into columns of numbers and texts that are there already, and bytes as base64 into such of texts:
+        earlier versions made those.
         """
-        if wanted is Kind.DECIMAL and present in (Kind.INTEGER, Kind.NUMBER, Kind.STRING):
+        kept = {Kind.DECIMAL: (Kind.INTEGER, Kind.NUMBER, Kind.STRING), Kind.BINARY: (Kind.STRING,)}
+        if present in kept.get(wanted, ()):
             return present
         return present if present == wanted or present is Kind.JSON else Kind.ANY
 

@@ -20,8 +20,6 @@ from headwater.errors import DestinationError
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.fields import FieldPath
 
-_RESERVED = frozenset((*OWN, *LINK))
-
 
 class Target:
     """A stream's table; created, and given new and wider columns, as its records need.
@@ -127,7 +125,7 @@ class Target:
         return column
 
     def _name(self, field: str) -> str:
-        if field in self._existing and field not in _RESERVED:
+        if field in self._existing and field not in OWN and not (self.child and field in LINK):
             return field
         return self.engine.names.safe(field, self._folded.__contains__, column=True)
 
