@@ -18,7 +18,7 @@ import pytest
 
 from headwater.bridge.flow_file import load_flows
 from headwater.errors import FlowError
-from tests.bridge.foreign.test_nasty import NASTY
+from tests.bridge.foreign.landed import NASTY
 from tests.bridge.foreign.test_singer import TAP
 
 PYTHON = shlex.quote(sys.executable)

@@ -19,7 +19,7 @@ from headwater.bridge.foreign import opened
 from headwater.bridge.runners.environments import CACHE
 from headwater.cli import _parser
 from tests.bridge.foreign import rooms
-from tests.bridge.foreign.test_nasty import NASTY
+from tests.bridge.foreign.landed import NASTY
 from tests.bridge.foreign.test_real import MANIFEST
 from tests.github_api import TOKEN, GithubApi, Repo
 from tests.gitlab_api import TOKEN as GITLAB_TOKEN

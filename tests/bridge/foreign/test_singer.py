@@ -153,6 +153,8 @@ def test_the_user_s_own_catalog(tmp_path: Path) -> None:
     for wrong in ("/nowhere", 5):
         with pytest.raises(ConfigError, match="Singer catalog"):
             tap("usual", catalog=wrong).discover()
+    with pytest.raises(ConfigError, match="catalog_option is '--x'"):
+        tap("usual", catalog_option="--x").check()
 
 
 def test_check() -> None:
@@ -295,8 +297,3 @@ def test_states_of_a_flow_are_those_of_its_streams() -> None:
     run(tap("usual"), "orders")
     assert run.stored() == {"orders": {"id": 6}, "people": {"id": 3}}
     assert all(isinstance(state, State) for state in run.states.load())
-
-
-def test_an_option_that_is_wrong() -> None:
-    with pytest.raises(ConfigError, match="catalog_option is '--x'"):
-        tap("usual", catalog_option="--x").check()
