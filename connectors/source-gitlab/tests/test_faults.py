@@ -61,7 +61,7 @@ def test_a_fault_that_stays_fails_the_stream_and_leaves_the_others(api: GitlabAp
 def test_a_used_up_limit_is_waited_for_and_told(api: GitlabApi) -> None:
     api.quota(left=4, reset_in=1.5)
     began = time.monotonic()
-    result = read(source(api), "issues").ok()
+    result = read(source(api, num_workers=1), "issues").ok()  # of several, one may be on its way already
     assert time.monotonic() - began >= 1.0
     assert ids(result.records["issues"]) == all_ids(api, "issues", "acme/api", "acme/web/site")
     waits = [m for m in result.messages if isinstance(m, StreamStatus) and m.rate_limited]
