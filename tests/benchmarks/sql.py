@@ -107,7 +107,7 @@ def _headwater(name: str, where: dict[str, str], folder: Path, rows: int = 0) ->
         config = {"host": parts.hostname, "port": parts.port, "database": parts.path[1:], "username": parts.username}
         namespace = "public" if name == "postgres" else parts.path[1:]
     if rows:
-        config["row_filters"] = {"bench": f"id <= {rows}"}
+        config["table_settings"] = [{"table": "bench", "row_filter": f"id <= {rows}"}]
     stream = {"name": "bench", "namespace": namespace, "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
     files = []
     for kind, content in (("config", config), ("catalog", {"streams": [{"stream": stream}]})):

@@ -113,7 +113,11 @@ def test_the_connectors(page: ModuleType, shop: Path) -> None:
 def test_what_sqlalchemy_has_a_dialect_for(shop: Path) -> None:
     """The base alone, by SQLAlchemy's own reflection and values."""
     source = Plain.from_config(
-        {"cursor_fields": {"orders": "id"}, "exclude_tables": ["payments"], "path": str(shop / "shop.db")}
+        {
+            "table_settings": [{"table": "orders", "cursor_field": "id"}],
+            "exclude_tables": ["payments"],
+            "path": str(shop / "shop.db"),
+        }
     )
     first = read(source)
     rows = [row for rows in first.ok().records.values() for row in rows]

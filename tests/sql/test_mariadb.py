@@ -235,7 +235,10 @@ def test_views_filters_columns_and_a_thousand_of_them(sql: Sql) -> None:
     sql(f"CREATE TABLE wide (id int PRIMARY KEY, {', '.join(f'c{n} int' for n in range(1000))})")
     sql("INSERT INTO wide (id, c999) VALUES (1, 7), (2, 8)")
     sql("CREATE VIEW v AS SELECT id, c999 AS last FROM wide")
-    source = source_of(sql, row_filters={"wide": "id = 2"}, primary_keys={"v": ["id"]})
+    source = source_of(
+        sql,
+        table_settings=[{"table": "wide", "row_filter": "id = 2"}, {"table": "v", "primary_key": ["id"]}],
+    )
     result = read(source)
     (row,) = rows_of(result, "wide")
     assert len(row) == 1001 and row["c999"] == 8

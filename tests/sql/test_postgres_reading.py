@@ -162,7 +162,7 @@ def test_a_cursor_that_is_none(sql: Sql, database: str, cursor: str | None, said
 
 
 def test_the_config_names_cursors(orders: Sql, database: str) -> None:
-    source = postgres_source(database, cursor_fields={"ord*": "at"})
+    source = postgres_source(database, table_settings=[{"table": "ord*", "cursor_field": "at"}])
     (stream,) = source.discover().streams
     assert stream.default_cursor_field == ("at",)
     assert state_of(read(source)) == {"at": "2024-01-01T01:40:00+00:00"}
@@ -296,7 +296,9 @@ def test_nothing_is_left_open_in_the_server(orders: Sql, database: str, postgres
 def test_rows_and_columns_are_chosen_in_the_query(orders: Sql, database: str, monkeypatch: Any) -> None:
     asked: list[str] = []
     monkeypatch.setattr(Database, "json", _listening(Database.json, asked))
-    source = postgres_source(database, row_filters={"public.orders": "note LIKE '%5' OR id = 1"})
+    source = postgres_source(
+        database, table_settings=[{"table": "public.orders", "row_filter": "note LIKE '%5' OR id = 1"}]
+    )
     catalog = source.discover().configured(full_refresh=True)
     (stream,) = catalog.streams
     catalog = type(catalog)((stream.with_columns(["id"]),))
@@ -306,7 +308,7 @@ def test_rows_and_columns_are_chosen_in_the_query(orders: Sql, database: str, mo
 
 
 def test_a_filter_that_is_no_sql_is_the_users_turn(orders: Sql, database: str) -> None:
-    result = read(postgres_source(database, row_filters={"orders": "nope = 1"}))
+    result = read(postgres_source(database, table_settings=[{"table": "orders", "row_filter": "nope = 1"}]))
     with pytest.raises(IncompleteError, match='column "nope" does not exist') as told:
         result.ok()
     assert told.value.failure_type == "config_error"
@@ -327,14 +329,14 @@ def test_patterns_choose_tables(sql: Sql, database: str) -> None:
 def test_views_have_the_keys_that_the_config_declares(orders: Sql, database: str) -> None:
     orders("CREATE VIEW recent AS SELECT id, note FROM orders WHERE id > 90")
     orders("CREATE MATERIALIZED VIEW old AS SELECT id FROM orders WHERE id <= 90")
-    source = postgres_source(database, primary_keys={"recent": ["id"]})
+    source = postgres_source(database, table_settings=[{"table": "recent", "primary_key": ["id"]}])
     streams = {stream.name: stream for stream in source.discover().streams}
     assert streams["recent"].primary_key == (("id",),) and not streams["old"].primary_key
     result = read(source, full_refresh=True)
     assert sorted(ids(result, "recent")) == list(range(91, 101))
     assert sorted(ids(result, "old")) == list(range(1, 91))
-    with pytest.raises(ConfigError, match=r"`primary_keys`: public.recent has no column nope. It has: id, note"):
-        postgres_source(database, primary_keys={"recent": ["nope"]}).discover()
+    with pytest.raises(ConfigError, match=r"`table_settings`: public.recent has no column nope. It has: id, note"):
+        postgres_source(database, table_settings=[{"table": "recent", "primary_key": ["nope"]}]).discover()
 
 
 def test_partitioned_tables_are_one_stream(sql: Sql, database: str) -> None:

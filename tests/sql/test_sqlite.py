@@ -198,7 +198,7 @@ def test_views_and_filters_and_the_rows_of_one_point_in_time(db: sqlite3.Connect
     db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, gone BOOLEAN)")
     db.executemany("INSERT INTO t VALUES (?, ?)", [(n, n % 2) for n in range(5000)])
     db.execute("CREATE VIEW v AS SELECT id, id * 2 AS twice FROM t")
-    source = source_of(db, row_filters={"t": "NOT gone"}, exclude_tables=["x*"])
+    source = source_of(db, table_settings=[{"table": "t", "row_filter": "NOT gone"}], exclude_tables=["x*"])
     catalog = chosen(source.discover(), "full_refresh")
     from headwater.testing.reading import result_of
 

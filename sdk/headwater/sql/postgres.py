@@ -150,6 +150,12 @@ class Postgres(Database):
         """psycopg's connection."""
         return connection.connection.driver_connection
 
+    def driver_arguments(self) -> dict[str, Any]:
+        """What psycopg's own ``connect`` takes."""
+        self._reach()
+        _, found = self.engine.dialect.create_connect_args(self.url)
+        return {**found, **self._connect}
+
     # --- reading ------------------------------------------------------------------------------------------
 
     def nulls_first(self, column: str) -> str:

@@ -6,13 +6,14 @@ One query for any number of tables, as reflection one by one takes minutes for t
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from headwater.errors import ConfigError
 from headwater.sql.postgres_types import Type, kind_of
-from headwater.sql.tables import Column, Table, Wanted
+from headwater.sql.tables import Column, Kind, Table, Wanted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -92,12 +93,22 @@ def table_of(database: Postgres, connection: Connection, name: str, query: str) 
     cursor = database.driver(connection).cursor()
     cursor.execute(f"SELECT * FROM ({query}) AS q LIMIT 0")
     found = [(each.name, each.type_code, each._fmod) for each in cursor.description]
-    types = _types(connection, {oid for _, oid, _ in found})
-    columns = []
-    for column, oid, modifier in found:
-        written = str(database.value(connection, f"SELECT format_type({oid}, {modifier})"))
-        columns.append(Column(column, written, kind_of(oid, modifier, types, written)))
+    kinds = kinds_of(connection, [(oid, modifier) for _, oid, modifier in found])
+    columns = [Column(column[0], *kind) for column, kind in zip(found, kinds, strict=True)]
     return Table(name, None, f"({query})", tuple(columns))
+
+
+def kinds_of(connection: Connection, kinds: Sequence[tuple[int, int]]) -> list[tuple[str, Kind]]:
+    """How types are written and read.
+
+    :param kinds: the number and the modifier of each.
+    """
+    if not kinds:
+        return []
+    types = _types(connection, {oid for oid, _ in kinds})
+    asked = ", ".join(f"format_type({oid}, {modifier})" for oid, modifier in kinds)
+    written = next(iter(_all(connection, f"SELECT ARRAY[{asked}]")))[0]
+    return [(name, kind_of(oid, modifier, types, name)) for (oid, modifier), name in zip(kinds, written, strict=True)]
 
 
 def _table(database: Postgres, entry: _Entry, types: dict[int, Type], *, usage: bool) -> Table:

@@ -62,7 +62,7 @@ class NoTunnel(Config, tag_field="tunnel_method", tag="NO_TUNNEL"):
 class _Tunnel(Config, kw_only=True):
     tunnel_host: Annotated[str, _setting("SSH host", "The server through which the database is reached.")]
     tunnel_port: Annotated[int, _setting("SSH port", minimum=0, maximum=65536)] = 22
-    tunnel_user: Annotated[str, _setting("SSH user")]
+    tunnel_user: Annotated[str, _setting("SSH user", "Who logs in there.")]
     tunnel_host_key: Annotated[
         str | None,
         _setting("SSH host key", "The server's public key, as a line of known_hosts has it after the name. Without "
@@ -80,7 +80,7 @@ class KeyTunnel(_Tunnel, tag_field="tunnel_method", tag="SSH_KEY_AUTH", kw_only=
 class PasswordTunnel(_Tunnel, tag_field="tunnel_method", tag="SSH_PASSWORD_AUTH", kw_only=True):
     """The database is reached through an SSH server that knows a password."""
 
-    tunnel_user_password: Annotated[Secret, _setting("SSH password")]
+    tunnel_user_password: Annotated[Secret, _setting("SSH password", "With what.")]
 
 
 Tunnel = NoTunnel | KeyTunnel | PasswordTunnel

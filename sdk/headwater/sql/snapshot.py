@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headwater.sql.database import Database
 
@@ -29,7 +29,7 @@ class Snapshot:
         self.database = database
         self.age = 0
         self._lock = threading.RLock()
-        self._holder: Connection | None = None
+        self._holder: Any = None
         self._name: str | None = None
         self._idle: list[tuple[int, Connection]] = []
         self._is_closed = False
@@ -58,17 +58,20 @@ class Snapshot:
     def _taken(self) -> tuple[int, Connection]:
         with self._lock:
             if self._holder is None:
-                holder = self.database.connect()
-                self._name = self._begun(holder)
-                self._holder = holder
+                self._holder, self._name = self._held()
                 if self._name is None:  # it can't be shared: the first to come reads with it
-                    return self.age, holder
+                    return self.age, self._holder
             if self._idle:
                 return self._idle.pop()
             age, name = self.age, self._name
         connection = self.database.connect()
         self._begun(connection, name)
         return age, connection
+
+    def _held(self) -> tuple[Any, str | None]:
+        """A connection that holds a point in time, and what that is called; None: it can't be shared."""
+        holder = self.database.connect()
+        return holder, self._begun(holder)
 
     def _begun(self, connection: Connection, name: str | None = None) -> str | None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from headwater.config import Config, Setting
@@ -25,10 +25,38 @@ if TYPE_CHECKING:
 
     from headwater.protocol.catalog import ConfiguredStream
     from headwater.reader import StreamReader
+    from headwater.sql.postgres_cdc import Capture
     from headwater.stream import Stream
 
 log = logging.getLogger("headwater")
 _ADVANCED = {"group": "advanced"}
+
+
+class TableSettings(Config, kw_only=True):
+    """What is said of a table, or of several."""
+
+    title = "Table"
+    table: Annotated[
+        str,
+        Setting("Table", "By name or as schema.name, with patterns as in `tables`.", examples=["orders", "sales.*"]),
+    ]
+    cursor_field: Annotated[
+        str | None,
+        Setting(
+            "Cursor column", "By which it is read incrementally, where the sync names none.", examples=["updated_at"]
+        ),
+    ] = None
+    primary_key: Annotated[
+        list[str],
+        Setting("Primary key", "The columns that identify a row of a view, or of a table that declares no key.",
+                examples=[["day", "shop_id"]]),
+    ] = []  # fmt: skip
+    row_filter: Annotated[
+        str | None,
+        Setting(
+            "Row filter", "A condition in SQL that its rows must fulfil to be read.", examples=["deleted_at IS NULL"]
+        ),
+    ] = None
 
 
 class SqlConfig(Config):
@@ -44,44 +72,31 @@ class SqlConfig(Config):
         list[str],
         Setting("Tables to leave out", "As `tables`.", examples=[["*_backup"]], extra={"order": 51, **_ADVANCED}),
     ] = []
-    cursor_fields: Annotated[
-        dict[str, str],
-        Setting("Cursor columns", "The column by which a table is read incrementally, where the sync names none: by "
-                "table, with patterns as in `tables`.", examples=[{"orders": "updated_at"}],
-                extra={"order": 52, **_ADVANCED}),
-    ] = {}  # fmt: skip
-    primary_keys: Annotated[
-        dict[str, list[str]],
-        Setting("Primary keys", "The columns that identify a row of a view, or of a table that declares no key: by "
-                "table, with patterns as in `tables`.", examples=[{"sales.totals": ["day", "shop_id"]}],
-                extra={"order": 53, **_ADVANCED}),
-    ] = {}  # fmt: skip
-    row_filters: Annotated[
-        dict[str, str],
-        Setting("Row filters", "A condition in SQL that a table's rows must fulfil to be read: by table, with "
-                "patterns as in `tables`.", examples=[{"orders": "deleted_at IS NULL"}],
-                extra={"order": 54, **_ADVANCED}),
-    ] = {}  # fmt: skip
+    table_settings: Annotated[
+        list[TableSettings],
+        Setting("Settings of tables", "What is said of some tables. The first entry that fits and says it counts.",
+                examples=[[{"table": "orders", "cursor_field": "updated_at"}]], extra={"order": 52, **_ADVANCED}),
+    ] = []  # fmt: skip
     lookback: Annotated[
         float | None,
         Setting("Lookback", "An incremental read begins so far before the last value of the cursor, for rows that "
                 "were committed late: seconds, for a cursor that is a time; else a number.", minimum=0,
-                extra={"order": 55, **_ADVANCED}),
+                extra={"order": 53, **_ADVANCED}),
     ] = None  # fmt: skip
     concurrency: Annotated[
         int,
         Setting("Concurrency", "How many connections read at the same time, where the database lets several see the "
-                "same point in time.", minimum=1, maximum=64, extra={"order": 56, **_ADVANCED}),
+                "same point in time.", minimum=1, maximum=64, extra={"order": 54, **_ADVANCED}),
     ] = 4  # fmt: skip
     lock_timeout: Annotated[
         float,
         Setting("Lock time-out", "Seconds that a query waits for somebody who changes the table; 0: without end.",
-                minimum=0, extra={"order": 57, **_ADVANCED}),
+                minimum=0, extra={"order": 55, **_ADVANCED}),
     ] = 60.0  # fmt: skip
     statement_timeout: Annotated[
         float,
         Setting("Statement time-out", "Seconds that one query may run, and a part of a table is one query; 0: "
-                "without end.", minimum=0, extra={"order": 58, **_ADVANCED}),
+                "without end.", minimum=0, extra={"order": 56, **_ADVANCED}),
     ] = 0.0  # fmt: skip
 
     def timeouts(self) -> Timeouts:
@@ -115,6 +130,7 @@ class SqlSource(Source):
         super().__init__(config)
         self._database: Database | None = None
         self._snapshot: Snapshot | None = None
+        self.captured_at = 0
         self._only: frozenset[StreamDescriptor] | None = None
         self._found: dict[frozenset[StreamDescriptor] | None, list[Table]] = {}
 
@@ -127,6 +143,10 @@ class SqlSource(Source):
     def connect_arguments(self) -> Mapping[str, Any]:
         """Further arguments of the driver's ``connect``. Called once."""
         return {}
+
+    def capture(self) -> Capture | None:
+        """What reads changes from the database's log, where the config wants that; a state of all streams is its."""
+        return None
 
     def reach(self) -> None:
         """Called before each connection is made: a way to the database can be opened here."""
@@ -165,12 +185,36 @@ class SqlSource(Source):
             self._snapshot = Snapshot(self.database)
         return self._snapshot
 
-    def close(self) -> None:
-        """Leave the database. It is entered again when there is something to ask."""
+    def see(self, snapshot: Snapshot) -> None:
+        """Read at this point in time from now on."""
+        self.leave()
+        self._snapshot = snapshot
+        self._found.clear()
+
+    def leave(self) -> None:
+        """Leave the point in time that is read. The next connection begins another."""
         snapshot, self._snapshot = self._snapshot, None
-        self._database = None
         if snapshot is not None:
             snapshot.close()
+
+    def close(self) -> None:
+        """Leave the database. It is entered again when there is something to ask."""
+        self.leave()
+        self._database = None
+
+    @contextmanager
+    def own_connection(self, doing: str) -> Iterator[Connection]:
+        """A connection that is at no point in time.
+
+        :param doing: what for, for messages.
+        """
+        connection = self.database.connect()
+        try:
+            yield connection
+        except Exception as error:
+            raise self.database.failure(error, doing) from error
+        finally:
+            self.database.discard(connection)
 
     def described(self, name: str, query: str) -> Table:
         """What a query gives, as a table.
@@ -188,17 +232,25 @@ class SqlSource(Source):
             wanted = Wanted(tuple(self.schemas()), tuple(config.tables), tuple(config.exclude_tables), self._only)
             with self.connection("to list its tables") as connection:
                 found = self.database.tables(connection, wanted)
-            found = self._found[self._only] = [self._keyed(table) for table in found]
+            found = self._found[self._only] = self._captured([self._keyed(table) for table in found])
             self._complain(found, wanted)
         return found
 
+    def _captured(self, tables: list[Table]) -> list[Table]:
+        """The tables, those with what is told of changes whose changes are captured."""
+        capture = self.capture()
+        if capture is None:
+            return tables
+        with self.own_connection("to look at the replication slot") as connection:
+            return capture.tables(connection, tables)
+
     def _keyed(self, table: Table) -> Table:
-        key = setting_for(table, self.config.primary_keys)
+        key = setting_for(table, self.config.table_settings, "primary_key")
         unknown = [name for name in key or () if table.column(name) is None]
         if unknown:
             known = ", ".join(column.name for column in table.columns)
             said = f"{table.descriptor} has no column {', '.join(unknown)}. It has: {known}."
-            raise ConfigError(f"config: setting `primary_keys`: {said}")
+            raise ConfigError(f"config: setting `table_settings`: {said}")
         return table.with_key(key) if key else table
 
     def _complain(self, tables: Sequence[Table], wanted: Wanted) -> None:
@@ -247,10 +299,18 @@ class SqlSource(Source):
     def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
         self._only = frozenset(stream.descriptor for stream in catalog.streams)
         try:
-            yield from super().read(catalog, state)
+            capture = self.capture()
+            if capture is None:
+                yield from self.read_tables(catalog, state)
+            else:
+                yield from capture.read(catalog, state)
         finally:
             self._only = None
             self.close()
+
+    def read_tables(self, catalog: ConfiguredCatalog, state: Sequence[State]) -> Iterator[Message]:
+        """Read tables by queries, each with a state of its own."""
+        yield from super().read(catalog, state)
 
     def reader(
         self,

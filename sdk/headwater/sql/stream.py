@@ -31,7 +31,7 @@ class SqlStream(Stream):
 
     :cvar query: a SELECT, without a semicolon; None: the stream is a table.
     :cvar where: a condition in SQL that its rows must fulfil, on columns of the table or of the query; the config's
-        ``row_filters`` come on top.
+        ``row_filter`` comes on top.
     :cvar cursor: the cursor that is taken where the sync names none. Its order and the like do not matter here: the
         database sorts.
     """
@@ -76,7 +76,11 @@ class SqlStream(Stream):
 
     def filter(self) -> str:
         """The condition that the rows must fulfil; empty: all are read."""
-        conditions = [each for each in (self.where, setting_for(self.table, self.source.config.row_filters)) if each]
+        conditions = [
+            each
+            for each in (self.where, setting_for(self.table, self.source.config.table_settings, "row_filter"))
+            if each
+        ]
         return " AND ".join(f"({each})" for each in conditions)
 
     def lookback(self) -> float | None:
@@ -85,7 +89,7 @@ class SqlStream(Stream):
 
     def default_cursor(self) -> str | None:
         """The column that is the cursor where the sync names none."""
-        said = setting_for(self.table, self.source.config.cursor_fields)
+        said = setting_for(self.table, self.source.config.table_settings, "cursor_field")
         return str(said) if said else self.cursor.field if self.cursor else None
 
     def cursor_of(self, configured: ConfiguredStream) -> str | None:
@@ -100,7 +104,7 @@ class SqlStream(Stream):
         if name is None:
             raise ConfigError(
                 f"Stream {self.descriptor}: an incremental read needs a cursor field. Name one of its columns "
-                f"({known}) in the catalog's `cursor_field` or in the setting `cursor_fields`, or read it whole.",
+                f"({known}) in the catalog's `cursor_field` or in the setting `table_settings`, or read it whole.",
                 stream=self.name,
             )
         if self.table.column(name) is None:
@@ -119,13 +123,17 @@ class SqlStream(Stream):
 
     def to_catalog(self) -> CatalogStream:
         table = self.table
-        cursor = self.default_cursor()
+        cursor = table.captured or self.default_cursor()
         modes: Any = ("full_refresh", "incremental")
+        may = table.captured is not None or (
+            self.source.capture() is None and any(column.orders for column in table.columns)
+        )
         return CatalogStream(
             name=self.name,
             namespace=self.namespace,
             json_schema=table.json_schema(),
-            supported_sync_modes=modes if any(column.orders for column in table.columns) else modes[:1],
+            supported_sync_modes=modes if may else modes[:1],
+            source_defined_cursor=table.captured is not None,
             default_cursor_field=(cursor,) if cursor else (),
             primary_key=tuple((name,) for name in table.key),
             # by its key: from any row; without one a read that is tried again begins anew

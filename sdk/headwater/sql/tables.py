@@ -79,6 +79,7 @@ class Table:
     :ivar size: bytes that it takes in the database; None: nobody knows, or it is no table.
     :ivar address: the rows' own address, by which they can be read where there is no key (``ctid``).
     :ivar missing: the rights that reading it takes and that the user does not have.
+    :ivar captured: the column that orders its changes, where they are captured from the database's log.
     :ivar nulls_first: in an order nulls come first, so that what comes after a value is greater.
     """
 
@@ -91,6 +92,7 @@ class Table:
     size: int | None = None
     address: str | None = None
     missing: tuple[str, ...] = ()
+    captured: str | None = None
     nulls_first: bool = False
 
     @property
@@ -171,9 +173,10 @@ def fits(name: str, schema: str | None, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, each) or fnmatch.fnmatchcase(full, each) for each in patterns)
 
 
-def setting_for(table: Table, settings: Mapping[str, Any]) -> Any:
-    """What a setting by table says of this one; None: nothing. The first pattern that fits counts."""
-    return next((value for each, value in settings.items() if fits(table.name, table.schema, (each,))), None)
+def setting_for(table: Table, settings: Iterable[Any], name: str) -> Any:
+    """What the settings of tables say of this one under a name; None: nothing. The first that does counts."""
+    said = (getattr(each, name) for each in settings if fits(table.name, table.schema, (each.table,)))
+    return next((value for value in said if value), None)
 
 
 def as_text(value: Any) -> str:

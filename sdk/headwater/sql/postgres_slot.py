@@ -1,0 +1,137 @@
+"""A replication slot of PostgreSQL: what was changed since, in the order of commits.
+
+The slot is read by SQL functions over an ordinary connection. Peeking moves nothing: the slot is moved on at the next
+read, to what the stored state says, so the server keeps each change until its record was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import ConfigError
+from headwater.protocol.messages import StreamDescriptor
+from headwater.sql.pgoutput import Message, lsn_of, lsn_text, parse
+from headwater.sql.postgres import Postgres
+from headwater.sql.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_PEEK = """COPY (SELECT data FROM pg_logical_slot_peek_binary_changes({slot}, {upto}::pg_lsn, NULL,
+'proto_version', '1', 'publication_names', {names})) TO STDOUT (FORMAT binary)"""
+
+
+class Slot:
+    """A slot and a publication.
+
+    :param name: the slot's.
+    :param publication: which tables' changes are told.
+    """
+
+    def __init__(self, database: Postgres, name: str, publication: str) -> None:
+        self.database = database
+        self.name = name
+        self.publication = publication
+
+    def check(self, connection: Connection) -> frozenset[StreamDescriptor]:
+        """The tables that are published.
+
+        :raises ConfigError: when the server, the user, the slot or the publication is not ready.
+        """
+        ask, literal = self.database.value, self.database.literal
+        level = ask(connection, "SHOW wal_level")
+        if level != "logical":
+            raise ConfigError(f"Change data capture needs the server's wal_level to be logical; it is {level}.")
+        if not ask(connection, "SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user"):
+            user = self.database.user(connection)
+            raise ConfigError(
+                f"The user lacks REPLICATION, without which no slot is read: ALTER ROLE {user} REPLICATION."
+            )
+        plugin = ask(connection, f"SELECT plugin FROM pg_replication_slots WHERE slot_name = {literal(self.name)}"
+                     " AND database = current_database()")  # fmt: skip
+        if plugin != "pgoutput":
+            what = f"is one of the plugin {plugin}" if plugin else "is not there"
+            raise ConfigError(
+                f"The replication slot {self.name!r} {what}. Make it: "
+                f"SELECT pg_create_logical_replication_slot({literal(self.name)}, 'pgoutput')."
+            )
+        if not ask(connection, f"SELECT 1 FROM pg_publication WHERE pubname = {literal(self.publication)}"):
+            raise ConfigError(
+                f"There is no publication {self.publication!r}. Make it: CREATE PUBLICATION ... FOR TABLE ..."
+            )
+        rows = connection.exec_driver_sql(
+            f"SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = {literal(self.publication)}"
+        )
+        return frozenset(StreamDescriptor(str(name), str(schema)) for schema, name in rows)
+
+    def advance(self, connection: Connection, lsn: int) -> None:
+        """Let the server forget what was committed before.
+
+        :raises ConfigError: when it has forgotten more than that already.
+        """
+        known = self.database.value(
+            connection,
+            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots"
+            f" WHERE slot_name = {self.database.literal(self.name)}",
+        )
+        if known is not None and lsn_of(known) > lsn:
+            raise ConfigError(
+                f"state: it ends at {lsn_text(lsn)}, and the replication slot {self.name!r} begins at {known}: what "
+                "was changed in between is lost. Clear the streams' states, so that they are read anew."
+            )
+        if known is not None and lsn_of(known) < lsn:
+            target = f"{self.database.literal(lsn_text(lsn))}::pg_lsn"
+            self.database.value(
+                connection, f"SELECT pg_replication_slot_advance({self.database.literal(self.name)}, {target})::text"
+            )
+
+    def now(self, connection: Connection) -> int:
+        """The end of the log."""
+        return lsn_of(str(self.database.value(connection, "SELECT pg_current_wal_flush_lsn()::text")))
+
+    def messages(self, connection: Connection, upto: int) -> Iterator[Message]:
+        """What was committed since the slot was moved on, up to a place in the log. A large transaction waits on the
+        server's disk, and comes row by row."""
+        literal = self.database.literal
+        publication = '"' + self.publication.replace('"', '""') + '"'
+        query = _PEEK.format(slot=literal(self.name), upto=literal(lsn_text(upto)), names=literal(publication))
+        with self.database.driver(connection).cursor() as cursor, cursor.copy(query.encode()) as copy:
+            copy.set_types(["bytea"])
+            for (data,) in copy.rows():
+                message = parse(bytes(data))
+                if message is not None:
+                    yield message
+
+
+class SlotSnapshot(Snapshot):
+    """The point in time at which a slot of its own begins: whatever is committed later is told by slots, and nothing
+    that is seen here.
+
+    :ivar lsn: that place in the log; set with the first connection.
+    """
+
+    def __init__(self, database: Postgres) -> None:
+        super().__init__(database)
+        self.lsn = 0
+
+    def _held(self) -> tuple[Any, str | None]:
+        import psycopg
+
+        database = self.database
+        assert isinstance(database, Postgres)
+        holder = None
+        try:
+            holder = psycopg.connect(**database.driver_arguments(), replication="database", autocommit=True)
+            cursor = holder.cursor()
+            cursor.execute(
+                f"CREATE_REPLICATION_SLOT headwater_{id(self)} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT".encode()
+            )
+            found = cursor.fetchone()
+        except Exception as error:
+            if holder is not None:
+                holder.close()
+            raise database.failure(error, "to make a temporary replication slot for the first read") from error
+        assert found is not None
+        self.lsn = lsn_of(found[1])
+        return holder, str(found[2])
