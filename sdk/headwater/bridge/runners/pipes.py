@@ -15,6 +15,8 @@ from headwater.errors import ForeignError
 CHUNK = 2**20
 """Bytes: the most that one read gives, and the size of the pipe, where the system allows it."""
 
+_FEW = 2**15  # bytes: a read that gives less came too soon
+_NAP = 0.001
 _LOOK = 0.5  # seconds after which it is looked whether the process is still there
 _LAST_WORDS = 2.0  # seconds that a pipe stays open, for children of a process that has ended
 _TAIL = 16 * 2**10
@@ -22,10 +24,11 @@ _LINE = 4 * 2**10
 _LINES = 100  # of standard error told a second
 
 
-def widen(fd: int) -> None:
-    """Make a pipe as large as a chunk: fewer switches between writer and reader."""
+def widen(fd: int) -> bool:
+    """Make a pipe as large as a chunk: fewer switches between writer and reader. False where that can't be."""
     with contextlib.suppress(OSError, AttributeError):
-        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, CHUNK)
+        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, CHUNK) >= CHUNK
+    return False
 
 
 class PipeReader:
@@ -43,13 +46,16 @@ class PipeReader:
         self._silence = silence
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
-        widen(fd)
+        self._wide = widen(fd)
+        self._came_soon = False
 
     def read(self) -> bytes:
         """The next bytes; ``b""`` at the end.
 
         :raises ForeignError: after the set time without any.
         """
+        if self._came_soon:  # woken for each small write, we would take the writer's time as well as ours
+            time.sleep(_NAP)
         since = time.monotonic()
         ended: float | None = None
         while not self._poll.poll(1000 * min(_LOOK, self._silence)):
@@ -63,7 +69,9 @@ class PipeReader:
                     f"{self._title} wrote nothing for {self._silence:g} seconds, so it was ended. Look at what it "
                     "waits for; if it really needs so long, set a longer time (silence)."
                 )
-        return os.read(self.fd, CHUNK)
+        chunk = os.read(self.fd, CHUNK)
+        self._came_soon = self._wide and 0 < len(chunk) < _FEW
+        return chunk
 
     def close(self) -> None:
         """Close it: a process that goes on writing gets EPIPE."""
