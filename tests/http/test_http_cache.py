@@ -66,6 +66,18 @@ class Named(HttpStream):
     paginator = NextUrl()
 
 
+class Keyed(requests.auth.AuthBase):
+    """Of another library: a key in the query."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if "key=" not in str(request.url):
+            request.prepare_url(str(request.url), {"key": self._key})
+        return request
+
+
 class Shop(HttpSource):
     """A shop that knows every kind of credentials."""
 
@@ -88,6 +100,7 @@ class Shop(HttpSource):
             "session": lambda: SessionLogin(login, token="t", sent=lambda t: ApiKey(t, header="X-Session")),
             "cookie": lambda: SessionLogin(login),
             "requests": lambda: requests.auth.HTTPBasicAuth("me", secret.reveal().encode()),
+            "foreign": lambda: Keyed(secret.reveal()),
         }
         return kinds[self.config.kind]()
 
@@ -95,7 +108,7 @@ class Shop(HttpSource):
         return [Orders(self), Named(self)]
 
 
-KINDS = ["bearer", "basic", "header", "param", "oauth", "session", "cookie", "requests"]
+KINDS = ["bearer", "basic", "header", "param", "oauth", "session", "cookie", "requests", "foreign"]
 
 
 def echoed(request: Received) -> str:
@@ -184,7 +197,7 @@ def test_no_credential_is_on_disk_in_any_encoding(run: Runs, shop: Upstream, kin
     assert stat.S_IMODE(run.cache.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "param"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("param", "foreign")])
 def test_the_second_run_asks_nothing(run: Runs, shop: Upstream, kind: str) -> None:
     first = run("read", kind)
     asked = len(shop.requests)
