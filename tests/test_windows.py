@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -180,6 +181,33 @@ def test_a_window_that_fails_holds_the_state_and_not_the_others() -> None:
         result = read(Other(parts, cursor, concurrency=concurrency)).ok()
         assert len(ids(result.messages)) == 20
         assert result.states[-1].stream_state == {"at": "2024-04-10"}
+
+
+@pytest.mark.parametrize("order", ["ascending", None])
+def test_later_windows_that_are_done_first_do_not_move_the_state(order: Any) -> None:
+    later = threading.Event()
+
+    class Slow(Events):
+        def pages(self, slice: Slice) -> Iterator[Page]:
+            if slice.start == "2024-04-10":
+                assert later.wait(60)
+                raise SourceError("broken")
+            yield from super().pages(slice)
+            if slice.start == "2024-07-19":
+                later.set()
+
+    class Other(Calendar):
+        def streams(self) -> Iterable[Stream]:
+            return [Slow(self)]
+
+    parts = {"": [(n, day(n)) for n in range(0, 300, 10)]}
+    cursor = Cursor("at", order, window=timedelta(days=100))
+    failed = read(Other(parts, cursor, concurrency=3))
+    assert {20 * n for n in range(5)} <= set(ids(failed.messages))
+    assert set(range(200, 300, 10)) <= set(ids(failed.messages))
+    assert max(str((state.stream_state or {}).get("at", "")) for state in states(failed.messages)) <= "2024-04-10"
+    again = read(Calendar(parts, cursor), state=failed).ok()
+    assert set(ids(failed.messages)) | set(ids(again.messages)) == set(range(0, 300, 10))
 
 
 def test_a_server_whose_clock_is_behind_ours_loses_nothing() -> None:

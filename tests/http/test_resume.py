@@ -177,6 +177,17 @@ def test_the_catalog_says_so(api: Upstream) -> None:
     assert [s["name"] for s in found if s.get("source_defined_cursor")] == ["items", "inner"]
 
 
+@pytest.mark.parametrize("name", ["numbers", "offset", "rule"])
+def test_what_is_deleted_between_two_tries_costs_no_other_record(api: Upstream, name: str) -> None:
+    rows = listing(api)
+    failed = read(Linked(api.url, stream(name), pages_until_failure=2), full_refresh=True)
+    assert failed.error is not None
+    for gone in (0, 1, 4):
+        rows.remove(next(row for row in rows if row["id"] == gone))
+    again = read(Linked(api.url, stream(name)), state=failed, full_refresh=True, same_job=True).ok()
+    assert set(ids(failed.messages)) | set(ids(again.messages)) == set(range(TOTAL))
+
+
 def test_a_new_job_begins_anew(api: Upstream) -> None:
     """And what another kind of read has left, or nothing at all, is no page."""
     listing(api)
