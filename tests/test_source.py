@@ -264,7 +264,7 @@ def test_spec_needs_no_http_client() -> None:
         "import sys, headwater\n"
         "class Api(headwater.HttpSource):\n"
         "    name = 'api'\n"
-        "    retry, paginator = headwater.RetryPolicy(), headwater.LinkHeader()\n"
+        "    manners, paginator = headwater.Manners(retry=headwater.RetryPolicy()), headwater.LinkHeader()\n"
         "    def base_url(self): return 'https://api.test'\n"
         "    def auth(self): return headwater.OAuth2('https://api.test', client_id='a', client_secret='b')\n"
         "    def streams(self): return []\n"

@@ -256,6 +256,12 @@ def test_a_state_in_another_form_and_one_that_is_none(caplog: pytest.LogCaptureF
     assert not caplog.text
 
 
+def test_a_check_asks_in_the_api_s_form() -> None:
+    source = Calendar({"": []}, Cursor("at", format="%d.%m.%Y"))
+    source.check()
+    assert source.asked == [("01.01.2024", None)]
+
+
 def test_a_state_of_a_wrong_shape_fails_its_stream_by_name() -> None:
     parts = {"a": [(1, day(1))]}
     name = Events(Calendar({}, Cursor("at"))).descriptor

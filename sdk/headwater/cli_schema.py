@@ -124,11 +124,10 @@ def _records(options: argparse.Namespace) -> Iterator[Any]:
 def _records_of(stream: Stream) -> Iterator[Any]:
     """As its source has them, before any coercion."""
     from headwater.schemas.conversions import decode_exactly
-    from headwater.stream import Slice
 
-    for partition in stream.partitions():
+    for slice in stream.from_start():
         with suppress(SkipSlice):
-            for page in stream.pages(Slice(partition, start=stream.start())):
+            for page in stream.pages(slice):
                 yield from map(decode_exactly, page.data)
 
 

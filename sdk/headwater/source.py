@@ -24,7 +24,7 @@ from headwater.protocol.messages import (
 )
 from headwater.reader import StreamReader
 from headwater.state import stream_states
-from headwater.stream import Slice, Stream
+from headwater.stream import Stream
 from headwater.traces import exited, trace_of
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ class Source(ABC):
         Default: read the first page of the first stream. Raise ConfigError to say no.
         """
         for stream in self.streams():
-            for partition in stream.partitions():
+            for slice in stream.from_start():
                 with suppress(SkipSlice):
-                    next(stream.pages(Slice(partition, start=stream.start())), None)
+                    next(iter(stream.pages(slice)), None)
                 return
 
     def discover(self) -> Catalog:

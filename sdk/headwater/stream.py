@@ -184,6 +184,12 @@ class Stream(ABC):
         """What is read independently, before it is known from where on: one for each of :meth:`partitions`."""
         return map(Slice, self.partitions())
 
+    def from_start(self) -> Iterator[Slice]:
+        """All partitions from where the config says to begin, whatever a state says: for a look at the records."""
+        start = self.start()
+        start = start if self.cursor is None else self.cursor.begin(None, start)
+        return (Slice(partition, start=start) for partition in self.partitions())
+
     def known(self, blob: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a stored state means for this stream, in a form that :class:`~headwater.state.StreamState` reads."""
         return blob
