@@ -43,6 +43,8 @@ def main() -> int:
     parser.add_argument("--partitions", type=int, help="how many partitions are compared (5000)")
     parser.add_argument("--many", type=int, default=50_000, help="how many partitions Headwater reads alone (50000)")
     parser.add_argument("--only-ours", action="store_true", help="leave airbyte-cdk out")
+    parser.add_argument("--landing", action="store_true", help="only: rows in databases, beside dlt and PyAirbyte")
+    parser.add_argument("--upserted", type=int, default=1_000_000, help="with --landing: so many rows are replaced")
     parser.add_argument("--containers", type=int, metavar="MB", help="only: so many megabytes out of containers")
     parser.add_argument("--pipes", action="store_true", help="only: records out of a foreign connector's pipe")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run's figures there")
@@ -51,6 +53,11 @@ def main() -> int:
     records = options.records or (50_000 if options.quick else 200_000)
     partitions = options.partitions or (2_000 if options.quick else 5_000)
     try:
+        if options.landing:
+            from .landing.measure import measure as landing
+
+            print(landing(options.rounds or 1, records, options.upserted))
+            return 0
         if options.containers:
             from .containers import measure  # needs docker-py
 

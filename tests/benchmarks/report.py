@@ -110,7 +110,7 @@ def _reads(found: Measured) -> str:
                 )
             )
     head = ("read", "by", "records/CPU s", "CPU s (min)", "(median)", "us/record", "ms/answer", "peak MB")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _ratios(found: Measured) -> str:
@@ -140,7 +140,7 @@ def _ratios(found: Measured) -> str:
             met = _met(share >= work.of_floor)
             rows.append((work.title, "floor", f"{share:.2f}", f"{median:.2f}", "", f">= {work.of_floor:.2f}", met))
     head = ("CPU, in headwater's", "of", "of minima", "of medians", "without start-up", "target", "")
-    return _table(head, rows) if rows else ""
+    return table(head, rows) if rows else ""
 
 
 def _start(found: Measured) -> str:
@@ -175,7 +175,7 @@ def _start(found: Measured) -> str:
     if "airbyte-cdk" in found.spec:
         ratio = found.spec["airbyte-cdk"].cpu / found.spec["headwater"].cpu
         rows.append(("spec, airbyte-cdk : headwater", f"{ratio:.1f}", "", "", "towards 10", ""))
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _memory(found: Measured) -> str:
@@ -186,7 +186,7 @@ def _memory(found: Measured) -> str:
         (f"{records:,}", f"{peak:.1f}", f"< {PEAK:.0f}, flat", _met(peak < PEAK and peak <= least * FLAT))
         for records, peak in found.memory.items()
     ]
-    return _table(("incremental read of records, headwater", "peak MB", "target", ""), rows)
+    return table(("incremental read of records, headwater", "peak MB", "target", ""), rows)
 
 
 def _slices(found: Measured) -> str:
@@ -204,7 +204,7 @@ def _slices(found: Measured) -> str:
         )  # fmt: skip
     title = "answers of 100 ms, ten at a time"
     head = (title, "ideal s", "read s (min)", "of ideal", "(median)", "process s", "target", "")
-    return _table(head, rows) if rows else ""
+    return table(head, rows) if rows else ""
 
 
 def _many(found: Measured) -> str:
@@ -224,7 +224,7 @@ def _many(found: Measured) -> str:
             )
         )
     head = ("partitions of two records, headwater", "CPU s", "ms/partition", "peak MB", "states MB", "target", "")
-    return _table(head, rows) if rows else ""
+    return table(head, rows) if rows else ""
 
 
 def _net(runs: Runs, start: Runs) -> float:
@@ -239,7 +239,7 @@ def _plain(runs: Runs) -> list[dict[str, float]]:
     return [asdict(run) for run in runs.runs]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     cells = [head, *rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = []

@@ -1,4 +1,7 @@
-"""dlt, told to be quick: whole pages, nested values as JSON, the file format that is asked for."""
+"""dlt, told to be quick: whole pages, and the file format that is asked for.
+
+``with_dlt.py URL TARGET FORMAT NESTED``: NESTED is ``tables`` (its default) or ``json``.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,17 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def main(url: str, target: str, file_format: str, mode: str) -> None:
+def main(url: str, target: str, file_format: str, nested: str) -> None:
     """Land the API's items at a destination's URL."""
     with tempfile.TemporaryDirectory() as folder:
-        os.environ.update(
-            DLT_DATA_DIR=folder,
-            RUNTIME__DLTHUB_TELEMETRY="false",
-            RUNTIME__LOG_LEVEL="CRITICAL",
-        )
+        os.environ.update(DLT_DATA_DIR=folder, RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="CRITICAL")
         import dlt
         from dlt.sources.helpers.rest_client import RESTClient
         from dlt.sources.helpers.rest_client.paginators import HeaderLinkPaginator
 
-        @dlt.resource(name="items", write_disposition=mode, primary_key="id", max_table_nesting=0)
+        depth = {} if nested == "tables" else {"max_table_nesting": 0}
+
+        @dlt.resource(name="items", write_disposition="append", primary_key="id", **depth)
         def items() -> Iterator[Any]:
             client = RESTClient(url, paginator=HeaderLinkPaginator())
             yield from client.paginate("items", params={"per_page": 1000})

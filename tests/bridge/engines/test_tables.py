@@ -169,6 +169,14 @@ def test_rows_after_the_last_state_are_read_again_and_not_doubled(db: Database, 
     assert db.query("SELECT * FROM _headwater_unsettled") == []
 
 
+def test_rows_are_removed_and_their_table_altered_at_once(db: Database) -> None:
+    catalog = stream(properties={"id": INT, "v": INT})
+    with pytest.raises(SourceError):
+        db.run(catalog, records("issues", 1), state("issues", 1), records("issues", 2), SourceError("died"))
+    db.run(catalog, records_of(catalog, {"id": 2, "v": "text", "new": 1}), state("issues", 2), status("issues"))
+    assert db.values("id", "v", "new") == [(1, None, None), (2, "text", 1)]
+
+
 def test_the_earlier_of_two_syncs_of_one_flow_stops(db: Database) -> None:
     catalog = stream(properties=PROPERTIES)
 

@@ -78,22 +78,28 @@ class Attempt:
                     target.check(load.data)
                 target.load(load)
 
-    def load_fitted(self, only: Sequence[int] | None = None) -> None:
+    def load_fitted(self, only: Sequence[int] | None = None, before: Callable[[], None] = lambda: None) -> None:
         """Make the records fit, the tables too, and write them; in the caller's transaction.
 
         :param only: these records, by their place; default: all that are not refused.
+        :param before: is called when the tables are as they must be, and before a row is written: DuckDB alters no
+            table whose rows were changed in the same transaction.
         :raises Refusal: when some can't be read; nothing is to be committed.
         """
         chosen = set(self.left() if only is None else only)
         records = [record for record in self._records() if record.number in chosen]
         split = [records] if self._splitter is None else self._split(self._splitter, records)
+        loads = []
         for target, part in zip(self._targets, split, strict=True):
             fitted = target.fit(part, self._options.misfits, thorough=self.thorough)
             if fitted.refused:
                 self.refused.update(fitted.refused)
                 raise Refusal
             if fitted.records:
-                target.load(target.load_of(fitted.records, self.number))
+                loads.append((target, fitted.records))
+        before()
+        for target, fitting in loads:
+            target.load(target.load_of(fitting, self.number))
 
     def _split(self, splitter: Splitter, records: Iterable[Record]) -> list[list[Record]]:
         refused: dict[int, str] = {}

@@ -160,6 +160,7 @@ class SqlSink:
         try:
             attempt.check()
             with self._writing(stream, attempt, covered):
+                self._remove_unsettled(stream)
                 attempt.load()
         except MISFITS:
             return False
@@ -176,7 +177,7 @@ class SqlSink:
             self._look(stream)
             try:
                 with self._writing(stream, attempt, covered):
-                    attempt.load_fitted()
+                    attempt.load_fitted(before=lambda: self._remove_unsettled(stream))
                     self._books.refuse(stream.stream.descriptor, attempt.number, attempt.told())
                 return
             except Refusal:
@@ -210,14 +211,15 @@ class SqlSink:
 
     @contextmanager
     def _writing(self, stream: _Stream, attempt: Attempt, covered: Sequence[State]) -> Iterator[None]:
-        descriptor = stream.stream.descriptor
         with self.transaction():
-            if not stream.written and not stream.whole:
-                self._books.remove_unsettled(descriptor, stream.targets)
             yield
             if not stream.whole:
-                self._books.note(descriptor, attempt.number)
+                self._books.note(stream.stream.descriptor, attempt.number)
             self.states.put(covered)
+
+    def _remove_unsettled(self, stream: _Stream) -> None:
+        if not stream.written and not stream.whole:
+            self._books.remove_unsettled(stream.stream.descriptor, stream.targets)
 
     def _look(self, stream: _Stream) -> None:
         for target in stream.targets:
