@@ -152,6 +152,9 @@ class Capture:
             lsn = snapshot.lsn
         self._lsn = lsn if self._lsn is None else self._lsn
         source.captured_at = lsn
+        # before any row: a read that is tried again must go on from here, or a row that it gave and that is deleted
+        # meanwhile would stay
+        yield from self._state(final=False)
         whole = [replace(each, sync_mode="full_refresh") for each in catalog.streams]
         known = [State.of_stream(name, blob) for name, blob in self._blobs.items() if blob != DONE]
         try:
