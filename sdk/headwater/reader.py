@@ -115,7 +115,7 @@ class StreamReader:
         """The slices that are to be read."""
         start = self.stream.start()
         index = itertools.count()
-        for slice in self.stream.slices():
+        for slice in self.stream.slices(whole=isinstance(self._state, PagesState)):
             known = self._state.expect(slice.partition) if self._state is not None else None
             cursor = self.stream.cursor
             if isinstance(self._state, PagesState):

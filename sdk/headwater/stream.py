@@ -180,8 +180,11 @@ class Stream(ABC):
         ``next``, and it heeds ``slice.resume``. The catalog says so to the platform, which else begins anew."""
         return False
 
-    def slices(self) -> Iterable[Slice]:
-        """What is read independently, before it is known from where on: one for each of :meth:`partitions`."""
+    def slices(self, *, whole: bool = False) -> Iterable[Slice]:
+        """What is read independently, before it is known from where on: one for each of :meth:`partitions`.
+
+        :param whole: in a full refresh of a stream that :attr:`is_resumable`.
+        """
         return map(Slice, self.partitions())
 
     def from_start(self) -> Iterator[Slice]:

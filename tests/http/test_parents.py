@@ -15,6 +15,8 @@ from headwater import (
     SkipSlice,
 )
 from headwater.protocol.messages import State, StreamDescriptor
+from headwater.resume import COMPLETE
+from headwater.state import NO_CURSOR
 from headwater.testing import Upstream, read
 from headwater.testing.upstream import Answer, Received
 
@@ -147,6 +149,20 @@ def test_a_parent_that_lies_about_its_order(api: Upstream) -> None:
     api._routes[0].answers[:] = good
     again = read(Api(api.url, kind), state=failed).ok()
     assert {*found(failed, "orders"), *found(again, "orders")} == set("01234")
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending", None])
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_full_refresh_begins_where_the_config_says(api: Upstream, order: Any, level: int) -> None:
+    kinds = kinds_of(order)
+    kinds[0].start = lambda self: 3
+    shop_api(api, [{"id": n, "at": n} for n in range(8)], order)
+    result = read(Api(api.url, kinds[level]), full_refresh=True).ok()
+    assert found(result, kinds[level].name) == ["3", "4", "5", "6", "7"]
+    assert len(result.records[kinds[level].name]) == 5 * 2**level
+    assert len(api.asked("/eu/shops")) == (3 if order == "descending" else 5)
+    # the orders have no key by which their lines could be gone on with
+    assert result.states[-1].stream_state == (COMPLETE if level == 1 else NO_CURSOR)
 
 
 def test_an_empty_parent(api: Upstream) -> None:

@@ -115,11 +115,20 @@ def test_going_on_from_any_state_loses_nothing(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(first=steps, fails_after=st.integers(0, 14), concurrency=st.sampled_from([1, 3]))
-def test_a_full_refresh_goes_on_from_any_state(first: list[Any], fails_after: int, concurrency: int) -> None:
-    api = Shops(None)
+@given(
+    first=steps,
+    order=st.sampled_from(["ascending", "descending", None]),
+    fails_after=st.integers(0, 14),
+    concurrency=st.sampled_from([1, 3]),
+)
+def test_a_full_refresh_goes_on_from_any_state(
+    first: list[Any], order: Any, fails_after: int, concurrency: int
+) -> None:
+    """Also of children that their parent drives, in an incremental read."""
+    api = Shops(order)
     api.change(first)
-    kind = type("Whole", (kind_of(False, None),), {"cursor": None})
+    kind = type("Whole", (kind_of(order is not None, order),), {"cursor": None})
+    assert Stub(api, kind).discover().streams[0].is_resumable
     failed = read(Stub(api, kind, fails_after=fails_after, concurrency=concurrency))
     for length in range(len(failed.messages) + 1):
         prefix = failed.messages[:length]

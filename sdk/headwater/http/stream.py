@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headwater.cursor import Key, is_ascending, is_before, plain_key
+from headwater.cursor import Key, plain_key
 from headwater.errors import ConfigError, SkipSlice
 from headwater.http.decode import HttpPage, RawRecords, raw_records, records_of, rows_of, rows_page
 from headwater.http.listing import Listing
 from headwater.http.paginate import Paginator
-from headwater.http.parents import slices_of
+from headwater.http.parents import is_over, since, slices_of
 from headwater.http.path import fill
 from headwater.http.request import Request
 from headwater.http.resume import resumed_by
 from headwater.http.source import HttpSource
 from headwater.slices import at_end, without
 from headwater.state import StreamState
-from headwater.stream import Page, Record, Slice, Stream, is_past
+from headwater.stream import Page, Record, Slice, Stream
 
 if TYPE_CHECKING:
     from requests import Response
@@ -118,10 +118,14 @@ class HttpStream(Stream):
 
     @property
     def _is_by_record(self) -> bool:
-        """Whether each record of the parent is a slice."""
+        """Whether each record of the parent is a slice, also in an incremental read."""
+        return self._can_be_by_record and self.parent is not None and self.parent(self.source).cursor is None
+
+    @property
+    def _can_be_by_record(self) -> bool:
         if self.parent is None or type(self).partitions is not HttpStream.partitions:
             return False
-        return self.parent(self.source).cursor is None and bool(self.parent.primary_key)
+        return bool(self.parent.primary_key)
 
     def known(self, blob: Mapping[str, Any]) -> Mapping[str, Any]:
         """As :meth:`Stream.known`: of a substream of Airbyte's, what its state says of the parent."""
@@ -140,13 +144,13 @@ class HttpStream(Stream):
             )
         return StreamState(parent.cursor, parent.known(found), self.name).to_json(self.cursor.field)
 
-    def slices(self) -> Iterable[Slice]:
+    def slices(self, *, whole: bool = False) -> Iterable[Slice]:
         """As :meth:`Stream.slices`; with a parent, the parent's, or one for each of its records."""
         if self.parent is None or type(self).partitions is not HttpStream.partitions:
             return super().slices()
         parent = self.parent(self.source)
-        if self._is_by_record:
-            return slices_of(parent, self.name)
+        if self._is_by_record or (whole and self._can_be_by_record):
+            return slices_of(parent, self.name, whole=whole)
         return (Slice(above.partition, above=above) for above in parent.slices())
 
     @property
@@ -155,7 +159,7 @@ class HttpStream(Stream):
         kind = type(self)
         return (
             self.resumable
-            and (self.parent is None or self._is_by_record)
+            and (self.parent is None or self._can_be_by_record)
             and kind.read is HttpStream.read
             and kind.pages is HttpStream.pages
             and (self.cursor is None or self.cursor.window is None)
@@ -168,8 +172,10 @@ class HttpStream(Stream):
 
     def _asked(self, slice: Slice) -> Iterator[Page]:
         if self.parent is None or slice.parent is not None:
+            driven = self.parent is not None and self.parent(self.source).cursor is not None
             for page in self._pages(slice):
                 page.parent = slice.parent
+                page.cursors = () if driven else page.cursors
                 yield page
             return
         parent = self.parent(self.source)
@@ -179,7 +185,7 @@ class HttpStream(Stream):
         for whole in parent.pages(replace(slice.above or slice, start=slice.start, end=slice.end)):
             above = without(whole, given)
             given = at_end(whole, given) if order == "ascending" and parent.primary_key else given
-            for record in _since(above, slice.start, key):
+            for record in since(above, slice.start, key):
                 try:
                     of = Slice(slice.partition, slice.start, record, end=slice.end, grandparent=above.parent)
                     for page in self._pages(of):
@@ -191,7 +197,7 @@ class HttpStream(Stream):
                     log.warning("Stream %s: %s", self.name, reason)
             if above.cursors:
                 yield Page([], above.cursors)
-                if order == "descending" and _is_over(above.cursors, slice.start, key):
+                if order == "descending" and is_over(above.cursors, slice.start, key):
                     return
 
     def _pages(self, slice: Slice) -> Iterator[Page]:
@@ -215,20 +221,3 @@ class HttpStream(Stream):
     @property
     def _raw(self) -> RawRecords:
         return raw_records(self.records, self.cursor.field if self.cursor is not None else None)
-
-
-def _is_over(cursors: Sequence[Any], start: Any, key: Key) -> bool:
-    """Whether a descending parent's page goes back beyond the start."""
-    return is_ascending(cursors[::-1], key) and is_past(cursors, start, key)
-
-
-def _since(page: Page, start: Any, key: Key) -> Iterator[Record]:
-    """A parent's records that are not before the slice's start."""
-    wanted = page.data
-    if start is not None and len(page.cursors) == len(wanted):
-        wanted = [
-            record
-            for record, value in zip(wanted, page.cursors, strict=True)
-            if value is None or not is_before(value, start, key)
-        ]
-    return rows_of(wanted)
