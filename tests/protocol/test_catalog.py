@@ -97,6 +97,18 @@ class TestConfigured:
         assert modes == {"issues": "incremental", "users": "full_refresh"}
         assert {s.sync_mode for s in self.catalog.configured(full_refresh=True).streams} == {"full_refresh"}
 
+    def test_is_whole_where_nobody_names_a_cursor(self) -> None:
+        both: Any = ("full_refresh", "incremental")
+        table = CatalogStream("table", supported_sync_modes=both)
+        log = CatalogStream("log", supported_sync_modes=both, source_defined_cursor=True)
+        feed = CatalogStream("feed", supported_sync_modes=("incremental",))
+        modes = [entry.sync_mode for entry in Catalog((table, log, feed)).configured().streams]
+        assert modes == ["full_refresh", "incremental", "incremental"]
+
+    def test_of_one_name_in_several_namespaces_the_full_one_chooses(self) -> None:
+        catalog = Catalog((CatalogStream("t", namespace="a"), CatalogStream("t", namespace="b")))
+        assert [entry.stream.namespace for entry in catalog.configured(["a.t"]).streams] == ["a"]
+
     def test_names_what_there_is(self) -> None:
         with pytest.raises(ConfigError, match=r"'nope'.*issues, users"):
             self.catalog.configured(["users", "nope"])

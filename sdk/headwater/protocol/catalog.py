@@ -130,17 +130,19 @@ class Catalog:
     def configured(self, names: Iterable[str] | None = None, *, full_refresh: bool = False) -> ConfiguredCatalog:
         """A sync of all streams, or of those named: incremental where a stream can, and it is known by which field.
 
+        :param names: of the streams; with the namespace before it (``sales.orders``) where several have one name.
         :raises ConfigError: if a name is not in the catalog; it lists those that are.
         """
         chosen = list(self.streams)
         if names is not None:
             by_name = {stream.name: stream for stream in self.streams}
+            by_name |= {str(stream.descriptor): stream for stream in self.streams}  # of several, the one that is meant
             names = list(names)
             missing = [name for name in names if name not in by_name]
             if missing:
                 raise ConfigError(
                     f"No stream {', '.join(map(repr, missing))}. "
-                    f"The source has: {', '.join(sorted(by_name)) or 'none'}."
+                    f"The source has: {', '.join(sorted(stream.name for stream in self.streams)) or 'none'}."
                 )
             chosen = [by_name[name] for name in names]
         return ConfiguredCatalog(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from headwater.config import Config, Setting
 from headwater.secrets import Secret
-from headwater.sql.source import SqlConfig
+from headwater.sql.config import SqlConfig
 
 
 def _setting(title: str, text: str | None = None, group: str | None = None, **extra: Any) -> Setting:
