@@ -194,6 +194,15 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> No
         assert not left.exists()
 
 
+def test_a_folder_that_somebody_else_made_first_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    base = tmp_path / f"headwater-{os.getuid()}"
+    base.symlink_to(tmp_path / "theirs")
+    with pytest.raises(ConfigError, match="belongs to somebody else"):
+        python("").start([FileArgument("a")], {"a": b"secret"})
+    base.unlink()
+
+
 def test_many_threads_start_at_once() -> None:
     found: list[bytes] = []
 

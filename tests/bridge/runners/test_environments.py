@@ -151,3 +151,11 @@ def test_a_cache_that_can_t_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(environments.CACHE, "/proc/nowhere")
     with pytest.raises(ConfigError, match="Set HEADWATER_CACHE"):
         VenvRunner("tap-one").start([])
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(environments.CACHE)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    with pytest.raises(ConfigError, match="set HEADWATER_CACHE"):
+        VenvRunner("tap-one").start([])

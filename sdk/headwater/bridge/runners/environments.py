@@ -127,10 +127,16 @@ class Prepared:
 
 
 def cache() -> Path:
-    """The folder of what is kept between runs."""
+    """The folder of what is kept between runs.
+
+    :raises ConfigError: when nothing says where it is.
+    """
     if found := os.environ.get(CACHE):
         return Path(found)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headwater"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headwater"
+    except RuntimeError:  # a user without a home, in a container
+        raise ConfigError(f"This user has no home folder for environments: set {CACHE} to a folder.") from None
 
 
 def without_credentials(text: str) -> str:
