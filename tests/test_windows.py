@@ -256,6 +256,25 @@ def test_a_state_in_another_form_and_one_that_is_none(caplog: pytest.LogCaptureF
     assert not caplog.text
 
 
+def test_a_cursor_for_all_partitions_is_none_for_those_that_come_later() -> None:
+    cursor = Cursor("at")
+    parts = {"a": [(1, day(1)), (2, day(9))], "b": [(3, day(2))]}
+    name = Events(Calendar({}, cursor)).descriptor
+    blob = {"use_global_cursor": True, "state": {"at": "2024-01-06T00:00:00Z"}, "lookback_window": 86400}
+    first = read(Calendar(parts, cursor), state=[State.of_stream(name, blob)]).ok()
+    assert ids(first.messages) == [2]
+    assert first.states[-1].stream_state == {
+        "states": [
+            {"partition": {"part": "a"}, "cursor": {"at": "2024-01-10T00:00:00Z"}},
+            {"partition": {"part": "b"}, "cursor": {"at": "2024-01-05T00:00:00Z"}},
+        ]
+    }
+    second = read(Calendar({**parts, "new": [(4, day(3))]}, cursor), state=first).ok()
+    assert ids(second.messages) == [2, 4]
+    failed = read(Calendar(parts, cursor, fails_after=1), state=[State.of_stream(name, blob)])
+    assert (failed.states[-1].stream_state or {})["state"] == {"at": "2024-01-05T00:00:00Z"}
+
+
 def test_a_check_asks_in_the_api_s_form() -> None:
     source = Calendar({"": []}, Cursor("at", format="%d.%m.%Y"))
     source.check()

@@ -204,7 +204,7 @@ class StreamReader:
         """At the end: the last state."""
         if self._empty:
             log.warning("Stream %s: %d empty records were left out.", self.descriptor, self._empty)
-        if isinstance(self._state, PagesState):
+        if self._state is not None:
             self._state.finish()
         yield from self._state_message(final=True, force=True)
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from headwater.errors import ConfigError
-from headwater.state import NO_CURSOR, Partition, Places, flat
+from headwater.places import Partition, Places
+from headwater.state import NO_CURSOR, flat
 
 COMPLETE: Mapping[str, Any] = {"__ab_full_refresh_sync_complete": True}
 """The state of a stream that was read whole, as the airbyte-cdk writes it; of a partition likewise."""

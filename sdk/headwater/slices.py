@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from headwater.cursor import Key, earliest, is_ascending, is_before, latest, not_after_now, plain_key
+from headwater.places import Partition
 from headwater.projection import Projection
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Records
 from headwater.resume import COMPLETE
 from headwater.schemas.asked import schema_of
-from headwater.state import Partition
 from headwater.stream import Page, Slice, Stream, is_past
 from headwater.windows import Window
 

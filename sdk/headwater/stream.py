@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headwater.cursor import Cursor, Key, earliest, is_before, plain_key
+from headwater.places import Partition
 from headwater.protocol.catalog import CatalogStream
 from headwater.protocol.fields import FieldPath
 from headwater.protocol.messages import Change, StreamDescriptor
 from headwater.protocol.values import encode_rows
 from headwater.schema import ANY, Schema, json_schema
 from headwater.schemas.asked import schema_of
-from headwater.state import Partition
 
 if TYPE_CHECKING:
     from headwater.source import Source
