@@ -130,7 +130,7 @@ def checked(name: str, room: Room, folder: Path, only: Sequence[str] = (), skip:
         wrong = write(folder / "wrong.json", {**config, **WRONG[name]})
         settings = Settings(
             folder=found.folder, metadata=found.metadata, config=write(folder / "config.json", config),
-            connection=[ConnectionCase(wrong, "failed")], trials=3, **known,
+            connection=[ConnectionCase(wrong, "failed")], trials=2, **known,
         )  # fmt: skip
         return run(Connector(room, settings, runs), chosen(only, skip), jobs=2)
 

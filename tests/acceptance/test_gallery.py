@@ -101,5 +101,5 @@ def test_the_correct_connector_passes_everything_over_http(tmp_path: Path) -> No
 
 
 def test_the_correct_connector_reads_much(tmp_path: Path) -> None:
-    found = report("correct", tmp_path, only=["X6", "X7", "X18"], config={"size": 25_000})
+    found = report("correct", tmp_path, only=["X6", "X7", "X18"], config={"size": 15_000})
     assert [result.outcome for result in found.results] == [Outcome.PASSED] * 3, "\n".join(summary(found))

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,7 +180,12 @@ class ImageRoom:
     def killer(self, run: str) -> Callable[[], None] | None:
         """Kills the container: a signal to ``docker run`` would leave it running."""
 
+        words = ["docker", "kill", run]
+
         def kill() -> None:
-            subprocess.run(["docker", "kill", run], capture_output=True, check=False)  # noqa: S603, S607
+            # the engine answers when the container's output is taken, which is for the caller to do
+            threading.Thread(
+                target=subprocess.run, args=(words,), kwargs={"capture_output": True, "timeout": 60}, daemon=True
+            ).start()
 
         return kill
