@@ -215,3 +215,20 @@ def test_repositories_by_pattern(pattern: list[str], names: set[str]) -> None:
 def test_a_pattern_without_a_match_is_the_users_turn(api: GithubApi) -> None:
     with pytest.raises(ConfigError, match=r"octo/zz\*"):
         source(api, repositories=["octo/zz*"]).check()
+
+
+def test_more_at_once_than_github_likes_becomes_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secondary limit: all wait as long as it says, and then fewer ask at a time; nothing is lost."""
+    monkeypatch.setattr("headwater.pool._LOOK", 0.0)
+    monkeypatch.setattr("headwater.pool._BUSY", float("inf"))
+    repos = {f"octo/r{number}": Repo(30) for number in range(8)}
+    with GithubApi(repos, latency=0.05, max_concurrency=3) as api:
+        connector = source(api, num_workers=8)
+        found = read(connector, "issues", "branches", "tags")
+        names = sorted(row["title"] for row in found.records["issues"])
+        assert names == sorted(item["title"] for name in repos for item in api.truth("issues", name))
+        assert api.peak_concurrency > 3  # so it did complain
+        refused = [request for request in api.requests if request.status == 403]
+        assert 0 < len(refused) <= 24
+        waits = [m for m in found.messages if isinstance(m, StreamStatus) and m.rate_limited]
+        assert waits and waits[0].status is Status.RUNNING
