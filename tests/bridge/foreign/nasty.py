@@ -161,7 +161,15 @@ def flood_on_stderr() -> None:
 
 def hang() -> None:
     begin()
+    if "PIDS" in os.environ:
+        with open(os.environ["PIDS"], "w") as file:
+            file.write(str(os.getpid()))
     time.sleep(600)
+
+
+def stuck() -> None:
+    """Answers everything, and hangs in the read alone."""
+    hang()
 
 
 def hang_ignoring_sigterm() -> None:

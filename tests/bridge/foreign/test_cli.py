@@ -20,6 +20,7 @@ from headwater.bridge.flow_file import load_flows
 from headwater.errors import FlowError
 from tests.bridge.foreign.landed import NASTY
 from tests.bridge.foreign.test_singer import TAP
+from tests.bridge.runners.test_command import gone
 
 PYTHON = shlex.quote(sys.executable)
 
@@ -221,25 +222,38 @@ def test_an_interrupted_run_ends_the_connector(tmp_path: Path) -> None:
     assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
 
 
-def test_a_killed_run_takes_a_connector_that_writes_with_it(tmp_path: Path) -> None:
-    """And the next one removes the files that it left."""
-    flow(tmp_path, f"command = {nasty('slow')!r}\nenvironment = {{ PIDS = {str(tmp_path / 'count')!r} }}")
+def _killed_run(folder: Path, way: str) -> Path:
+    """A run that is killed once its connector has written a file, which is given."""
+    written = folder / "written"
+    flow(folder, f"command = {nasty(way)!r}\nenvironment = {{ PIDS = {str(written)!r} }}")
     command = [sys.executable, "-m", "headwater", "run", "flow.toml", "--no-progress"]
-    environ = {**os.environ, "TOKEN": "s3cret-token", "TMPDIR": str(tmp_path)}
-    running = subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.DEVNULL)
+    environ = {**os.environ, "TOKEN": "s3cret-token", "TMPDIR": str(folder)}
+    running = subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
-    while time.monotonic() < end and not (tmp_path / "count").exists():
+    while time.monotonic() < end and not (written.exists() and written.read_text()):
         time.sleep(0.05)
     running.kill()
     running.wait(60)
+    return written
+
+
+def test_a_killed_run_takes_a_connector_that_writes_with_it(tmp_path: Path) -> None:
+    written = _killed_run(tmp_path, "slow")
     end = time.monotonic() + 60
     before = ""
-    while time.monotonic() < end and before != (before := (tmp_path / "count").read_text()):
+    while time.monotonic() < end and before != (before := written.read_text()):
         time.sleep(1)
-    assert before == (tmp_path / "count").read_text()
+    assert before == written.read_text()
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """Its connector's files, and the connector too, which waits for something."""
+    pid = int(_killed_run(tmp_path, "stuck").read_text())
     assert len([path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"]) == 1
+    assert not gone(pid, seconds=0.5)
     assert headwater("spec", "--command", nasty("well"), folder=tmp_path).returncode == 0
     assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
+    assert gone(pid)
 
 
 def test_a_trial_reads_stream_after_stream(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def _own_temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     assert left == [], "a private folder was left behind"
 
 
-def gone(pid: int) -> bool:
-    """Whether a process ends within half a minute, zombies apart."""
-    end = time.monotonic() + 30
+def gone(pid: int, seconds: float = 30) -> bool:
+    """Whether a process ends in that time, zombies apart."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":

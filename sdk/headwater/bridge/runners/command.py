@@ -100,6 +100,7 @@ class CommandRunner:
         except BaseException:
             private.close()
             raise
+        private.belongs_to(popen.pid)
         return CommandProcess(popen, private, self.title, self._silence, said)
 
 

@@ -1,7 +1,7 @@
 """Folders that only this user can look into, for a connector's config, catalog and state.
 
-Each is locked by the process that made it. What a process that was killed left behind is removed by the next
-one that makes a folder.
+Each is locked by the process that made it. What a process that was killed left behind, the connector's process too
+where it still runs, is removed by the next one that makes a folder.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from pathlib import Path
 from headwater.errors import ConfigError, ForeignError
 
 _LOCK = ".lock"
+_GROUP = ".group"
 
 
 class PrivateFolder:
@@ -46,6 +48,12 @@ class PrivateFolder:
     def _write(self, name: str, content: bytes) -> None:
         with open(os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(content)
+
+    def belongs_to(self, group: int) -> None:
+        """The process group that works with it: it is ended when the folder is found abandoned."""
+        if (began := _began(group)) is not None:
+            with contextlib.suppress(OSError):
+                self._write(_GROUP, f"{group} {began}".encode())
 
     def read(self, name: str) -> bytes:
         """The present content of a file.
@@ -94,7 +102,24 @@ def _sweep(base: Path) -> None:
     for folder in base.iterdir():
         with contextlib.suppress(OSError):
             if folder.is_dir() and _is_abandoned(folder):
+                _end_group(folder)
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_group(folder: Path) -> None:
+    """End the processes that work with an abandoned folder; by now their number may be another's."""
+    with contextlib.suppress(OSError, ValueError):
+        group, began = (folder / _GROUP).read_text().split()
+        if _began(int(group)) == began:
+            os.killpg(int(group), signal.SIGKILL)
+
+
+def _began(process: int) -> str | None:
+    """When a process began, in the kernel's own ticks; None where that can't be known."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
 
 
 def _is_abandoned(folder: Path) -> bool:
