@@ -92,7 +92,8 @@ def measure(rounds: int, records: int, upserted: int) -> str:
             _duckdb(bench, records)
             _others(bench, records)
             _vdk(bench, records)
-        _upserts(bench, upserted)
+        if upserted:
+            _upserts(bench, upserted)
         versions = ", ".join([f"{name} {said}" for name, said in rooms.versions(rooms.ours()).items()])
         peer = "; ".join(peers.versions().values())
         return f"{versions}; {peer}\n\n{tables(bench.rows)}"

@@ -192,12 +192,9 @@ class DuckdbEngine(Engine):
 
     def _described(self, table: TableName) -> list[tuple[Any, ...]]:
         """The catalog's own tables would tell it, too, in a time that grows with all columns of all tables."""
-        import duckdb
-
-        try:
-            return self.rows(f"DESCRIBE {quoted(self._catalog)}.{quoted(table.schema or 'main')}.{quoted(table.name)}")
-        except duckdb.CatalogException:  # there is no such table; the transaction goes on
+        if not self.exists(table):  # DESCRIBE would fail, and in DuckDB 2 the transaction with it
             return []
+        return self.rows(f"DESCRIBE {quoted(self._catalog)}.{quoted(table.schema or 'main')}.{quoted(table.name)}")
 
     def exists(self, table: TableName) -> bool:
         """Whether there is a table or view of that name in any case."""

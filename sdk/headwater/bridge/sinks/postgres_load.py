@@ -1,6 +1,6 @@
 """How records get into PostgreSQL: one statement a batch, with the records as one JSON array in a parameter.
 
-The server's ``json_to_recordset`` makes rows of them; see docs/decisions/0020-bulk-paths.md for what else was
+The server's ``json_to_recordset`` makes rows of them; see docs/decisions/0017-bulk-loads.md for what else was
 measured. What a record has besides its JSON travels as arrays beside it.
 """
 
