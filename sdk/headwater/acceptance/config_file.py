@@ -5,46 +5,16 @@ The keys are those of connector-acceptance-test 3.8; some of other versions are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from headwater.acceptance.config_keys import KEYS, LEGACY, ROOT, SWITCHES, lacking, names, reasons
 from headwater.acceptance.settings import ConnectionCase, FutureState, Settings
 from headwater.errors import ConfigError
 
 NAME = "acceptance-test-config.yml"
-_ROOT = {"connector_image", "acceptance_tests", "base_path", "test_strictness_level", "custom_environment_variables",
-         "client_container_config"}  # fmt: skip
-_COMMON = {"config_path", "timeout_seconds", "deployment_mode", "bypass_reason"}
-_READ = _COMMON | {"configured_catalog_path", "client_container_config"}
-KEYS = {
-    "spec": _COMMON | {"spec_path", "backward_compatibility_tests_config", "auth_default_method"},
-    "connection": _COMMON | {"status"},
-    "discovery": _COMMON | {"backward_compatibility_tests_config", "validate_primary_keys_data_type"},
-    "basic_read": _READ | {
-        "empty_streams", "expect_records", "validate_schema", "validate_stream_statuses", "validate_state_messages",
-        "validate_primary_keys_data_type", "fail_on_extra_columns", "validate_data_points",
-        "expect_trace_message_on_failure", "file_types",
-    },
-    "full_refresh": _READ | {"ignored_fields"},
-    "incremental": _READ | {"future_state", "skip_comprehensive_incremental_tests"},
-    "connector_attributes": _COMMON | {"streams_without_primary_key", "allowed_hosts", "suggested_streams"},
-    "connector_documentation": _COMMON,
-}  # fmt: skip
-"""The keys of each suite."""
-_LEGACY = {
-    "basic_read": {"ignored_fields", "validate_output_from_all_streams", "cached_discovered_catalog"},
-    "incremental": {"cursor_paths", "threshold_days", "future_state_path", "cached_discovered_catalog"},
-    "full_refresh": {"cached_discovered_catalog"},
-}
-_MANDATORY = ("spec", "connection", "discovery", "basic_read", "full_refresh", "incremental")
-_SWITCHES = {
-    "validate_schema": ("E5",), "validate_stream_statuses": ("E13",), "validate_state_messages": ("E14", "E15", "E16"),
-    "validate_primary_keys_data_type": ("E8", "E9", "D10"), "fail_on_extra_columns": ("E6",),
-    "expect_trace_message_on_failure": ("E26",),
-}  # fmt: skip
-"""The checks that each of these turns off, where it is false."""
 
 
 @dataclass
@@ -85,7 +55,7 @@ class _Reader:
         found = ConfigFile(self._main(content, suites), notes=self.notes)
         found.others = list(self._others(found.main, suites))
         if content.get("test_strictness_level") == "high":
-            found.lacking = list(_lacking(suites))
+            found.lacking = list(lacking(suites))
         for name in ("custom_environment_variables",):
             if content.get(name):
                 variables = {
@@ -102,7 +72,7 @@ class _Reader:
             if old in content and "acceptance_tests" not in content:
                 self.notes.append(f"{self.path.name}: `{old}` is {how}; it is `acceptance_tests` today.")
                 content["acceptance_tests"] = content.pop(old)
-        for name in sorted(content.keys() - _ROOT):
+        for name in sorted(content.keys() - ROOT):
             self.notes.append(f"{self.path.name}: `{name}` is unknown.")
         given = content.get("acceptance_tests")
         if not isinstance(given, dict):
@@ -126,7 +96,7 @@ class _Reader:
 
     def _known(self, suite: str, test: Mapping[str, Any]) -> None:
         for key in sorted(test.keys() - KEYS[suite]):
-            how = "of another version" if key in _LEGACY.get(suite, ()) else "unknown"
+            how = "of another version" if key in LEGACY.get(suite, ()) else "unknown"
             self.notes.append(f"{self.path.name}: `{suite}.{key}` is {how}, and is not heeded.")
         if test.get("client_container_config"):
             self.notes.append(f"{self.path.name}: `{suite}.client_container_config` is not carried out.")
@@ -150,7 +120,7 @@ class _Reader:
                 timeouts[name] = float(test["timeout_seconds"])
             if test.get("deployment_mode"):
                 environment["DEPLOYMENT_MODE"] = str(test["deployment_mode"])
-            for switch, ids in _SWITCHES.items():
+            for switch, ids in SWITCHES.items():
                 if test.get(switch) is False:
                     off.update(dict.fromkeys(ids, f"`{name}.{switch}` is false in {self.path.name}."))
         if first["basic_read"].get("validate_data_points"):
@@ -165,7 +135,7 @@ class _Reader:
                 self.notes.append(f"{self.path.name}: `expect_records.{key}` is of another version, and is not heeded.")
         ignored: dict[str, list[str]] = {name: list(paths) for name, paths in self.base.ignored_fields.items()}
         for stream, fields in (first["full_refresh"].get("ignored_fields") or {}).items():
-            ignored.setdefault(stream, []).extend(_names(fields))
+            ignored.setdefault(stream, []).extend(names(fields))
         return replace(
             self.base,
             config=self.base.config or self._config(suites),
@@ -179,9 +149,9 @@ class _Reader:
             spec_path=self._file(first["spec"].get("spec_path"), there=False),
             expected_records=self.base.expected_records or self._file(expected.get("path"), there=False),
             expected_order=bool(expected.get("exact_order")),
-            empty_streams={**_reasons(read.get("empty_streams")), **self.base.empty_streams},
+            empty_streams={**reasons(read.get("empty_streams")), **self.base.empty_streams},
             ignored_fields=ignored,
-            without_primary_key=frozenset(_names(attributes.get("streams_without_primary_key"))),
+            without_primary_key=frozenset(names(attributes.get("streams_without_primary_key"))),
             future_state=self._future(incremental.get("future_state")),
             off={**off, **self.base.off},
             on=self.base.on | on,
@@ -238,7 +208,7 @@ class _Reader:
         if form.get("format"):
             formats[""] = str(form["format"])
         path = self._file(found.get("future_state_path"))
-        return FutureState(path, formats, frozenset(_names(found.get("missing_streams"))))
+        return FutureState(path, formats, frozenset(names(found.get("missing_streams"))))
 
     def _disabled(self, first: Mapping[str, Mapping[str, Any]]) -> str | None:
         for name in ("spec", "discovery"):
@@ -282,42 +252,3 @@ class _Reader:
             )
             for path, names in found.items()
         ]
-
-
-def _reasons(given: Any) -> dict[str, str]:
-    found = {}
-    for one in given or ():
-        if isinstance(one, dict):
-            found[str(one.get("name"))] = str(one.get("bypass_reason") or "")
-        else:
-            found[str(one)] = ""
-    return found
-
-
-def _names(given: Any) -> list[str]:
-    return list(_reasons(given))
-
-
-def _lacking(suites: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
-    """What `test_strictness_level: high` asks for."""
-    found = []
-    for name in _MANDATORY:
-        suite = suites.get(name) or {}
-        if not suite.get("tests") and not suite.get("bypass_reason"):
-            found.append(f"`{name}` has neither tests nor a bypass_reason")
-    for test in (suites.get("basic_read") or {}).get("tests") or ():
-        if "configured_catalog_path" in test:
-            found.append("`basic_read.configured_catalog_path` is forbidden")
-        if test.get("validate_schema") is False:
-            found.append("`basic_read.validate_schema` must be true")
-        if not test.get("expect_records"):
-            found.append("`basic_read.expect_records` is missing, and has no bypass_reason")
-        found += [
-            f"`empty_streams`: {name} has no bypass_reason"
-            for name, reason in _reasons(test.get("empty_streams")).items()
-            if not reason
-        ]
-    for test in (suites.get("incremental") or {}).get("tests") or ():
-        if not test.get("future_state"):
-            found.append("`incremental.future_state` is missing, and has no bypass_reason")
-    return found

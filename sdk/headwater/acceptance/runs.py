@@ -1,0 +1,82 @@
+"""Runs of the connector, each recorded."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from headwater.acceptance.engine import Act, How, execute
+from headwater.acceptance.recording import Recording
+from headwater.acceptance.rooms import Room
+from headwater.acceptance.settings import Settings
+
+_SUITE = {"spec": "spec", "check": "connection", "discover": "discovery", "read": "basic_read"}
+
+
+class Runs:
+    """Runs the connector, and keeps what came of it.
+
+    :param room: where it runs.
+    :param folder: for the recordings and the files that it is given.
+    """
+
+    def __init__(self, room: Room, settings: Settings, folder: Path) -> None:
+        self.room, self.settings, self.folder = room, settings, folder
+        self.recordings: list[Recording] = []
+        self._lock = threading.Lock()
+        self._files = 0
+        self._name = uuid.uuid4().hex[:12]
+
+    def run(
+        self,
+        *arguments: str,
+        what: str = "",
+        timeout: float | None = None,
+        environment: Mapping[str, str | None] | None = None,
+        prefix: Sequence[str] = (),
+        room: Room | None = None,
+        cwd: Path | None = None,
+        act: Act | None = None,
+        tight: bool = False,
+        pace: int | None = None,
+        trigger: Callable[[], bool] | None = None,
+    ) -> Recording:
+        """Run it with these arguments and record it.
+
+        :param what: for reports: what this run is for.
+        :param room: where, if not in its own.
+        :param prefix: words before its command, such as ``unshare --net``.
+        """
+        changes = {**self.settings.environment, **(environment or {})}
+        suite = _SUITE.get(arguments[0] if arguments else "", "spec")
+        with self._lock:
+            number = len(self.recordings) + 1
+            recording = Recording(number, list(arguments), [], self.folder, what=what)
+            self.recordings.append(recording)
+        name = self.name_of(recording)
+        room = room or self.room
+        recording.command = [*prefix, *room.words(arguments, changes, self.folder, name)]
+        how = How(timeout or self.settings.timeout_of(suite), changes, cwd, act, tight, pace, trigger)
+        return execute(recording.command, recording, how, room.killer(name))
+
+    def name_of(self, recording: Recording) -> str:
+        """What a run's container is called."""
+        return f"headwater-acceptance-{self._name}-{recording.number}"
+
+    def file(self, name: str, content: Any) -> Path:
+        """A file for the connector, with JSON or, from a string, with exactly this text."""
+        with self._lock:
+            self._files += 1
+            path = self.folder / f"{self._files:04}-{name}"
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        path.chmod(0o644 if self.room.container else 0o600)
+        return path
+
+    def chance(self, salt: int = 0) -> Random:
+        """Chance, the same for the same seed."""
+        return Random(self.settings.seed * 1000 + salt)  # noqa: S311 - it decides where a process is killed
