@@ -33,7 +33,7 @@ _LOOK = 0.004
 _BUSY = 0.75
 """The share of them that the process worked, from which on they would not: it is not waiting for anybody."""
 _MORE = 3
-"""So many threads are added for each that there is."""
+"""So many threads begin, and so many are added for each that there is."""
 _FAREWELL = 2.0
 """Seconds that threads have to end in when the read is stopped. One that looks up a host's name or connects
 can't be woken; it ends when that does, and doesn't keep the process from ending."""
@@ -139,7 +139,7 @@ class Pool:
         if there >= self._concurrency or self._rota.is_empty:
             return self._channel.take()
         if not there:
-            self._add(1)
+            self._add(min(_MORE, self._concurrency))
         elif self._waits():
             self._add(min(_MORE * there, self._concurrency - there))
         return self._channel.take(_LOOK)
@@ -197,6 +197,8 @@ class Pool:
                 if task is not None:
                     error = self._read(me, reading, task)
                     self._channel.put(_Ended(reading, task, self._judged(reading, task, error)))
+                    if self._rota.is_empty:  # the end of it all may be waited for
+                        self._channel.hurry()
         except Stopped:
             return
         except BaseException as error:  # noqa: BLE001 - else the writer would wait for ever
