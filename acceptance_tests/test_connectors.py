@@ -28,6 +28,8 @@ from tests.gitlab_api import GitlabApi, Project
 from tests.needs import missing
 from tests.services.postgres import Postgres
 
+pytestmark = pytest.mark.timeout(1500)  # a hundred processes each, on a machine that may be busy
+
 ROOT = Path(__file__).parents[1]
 CONNECTORS = ROOT / "connectors"
 SHOP = """

@@ -20,6 +20,7 @@ _MOMENTS = (
     ("2032-02-29 12:00:00", "Pacific/Auckland"),
     ("2031-03-30 01:59:59", "Europe/Berlin"),
 )
+_FAKED = 90.0
 HEARTBEAT = 10_800.0
 """Seconds without a record or state after which the platform ends a sync, where a connector says nothing else."""
 _PAUSE = 3.0
@@ -104,7 +105,13 @@ def clock(connector: Connector) -> Iterator[Finding]:
     tried = 0
     for moment, zone in _MOMENTS:
         prefix = ("faketime", "-f", f"@{moment}")
-        run = connector.read(connector.streams, prefix=prefix, environment={"TZ": zone}, what=f"on {moment}, {zone}")
+        # waits of threads go by the monotonic clock, and would never end if it were another one
+        environment = {"TZ": zone, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+        run = connector.read(
+            connector.streams, prefix=prefix, environment=environment, what=f"on {moment}, {zone}", timeout=_FAKED
+        )
+        if run.timed_out:
+            raise Skipped("it does not end under faketime, which does not get on with every program.")
         if run.code != 0 and any(True for _ in run.traces("error")):
             continue  # a certificate is out of date by then, or a token
         tried += 1
