@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from headwater.errors import IncompleteError
+from headwater.errors import IncompleteError, TransientError
 from headwater.protocol.messages import Records, State
 from headwater.sql.postgres import Postgres as Database
 from headwater.testing.reading import result_of
@@ -60,6 +60,19 @@ def test_a_read_outlives_its_server(server: Postgres, how: str, caplog: Any, mon
     rows = rows_of(result_of(iter(messages), catalog), "keyed")
     assert sorted(row["id"] for row in rows) == list(range(1, ROWS + 1))  # and none twice
     assert "It goes on after the last row that was read." in caplog.text
+
+
+def test_a_connection_that_comes_when_the_point_in_time_is_gone_begins_another(server: Postgres) -> None:
+    """One thread lost its connection and has not told yet; another one begins its part."""
+    source = postgres_source(server.url(), concurrency=2)
+    source.snapshot()._taken()
+    server.restart("immediate")
+    with pytest.raises(TransientError, match="point in time that is read is gone"):
+        source.snapshot()._taken()
+    source.snapshot().renew(0)
+    with source.connection() as connection:
+        assert source.database.value(connection, "SELECT count(*) FROM keyed") == ROWS
+    source.close()
 
 
 def test_a_table_without_a_key_is_not_read_on_at_another_point_in_time(server: Postgres) -> None:

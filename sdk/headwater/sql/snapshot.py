@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from headwater.errors import TransientError
 from headwater.sql.database import Database
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ class Snapshot:
             return self.database.begin(connection, name)
         except Exception as error:
             self.database.discard(connection)
-            raise self.database.failure(error, "to begin a transaction") from error
+            found = self.database.failure(error, "to begin a transaction")
+            if name is not None:  # it went with the connection that held it
+                raise TransientError(f"The point in time that is read is gone. {found.message}") from error
+            raise found from error
 
     def renew(self, age: int) -> None:
         """After a lost connection: another point in time, unless one that began later is there already."""
