@@ -133,27 +133,34 @@ def _others(bench: Bench, records: int) -> None:
 
 
 def _vdk(bench: Bench, records: int) -> None:
-    """A job of one step: our flows to DuckDB, and vdk-data-sources to its fastest method."""
-    few = records // 10
-    for host, method, count in (("headwater", "headwater-duckdb", records), ("vdk-data-sources", "file", few)):
-        job = bench.folder / f"{host}-job-{bench.number}"
-        job.mkdir()
-        shutil.copy(_HERE / "vdk_job.py", job / "10_land.py")
-        target = str(job / "out")
-        site = _installed(bench.folder)
-        variables = {
-            "BENCH_HOST": host,
-            "BENCH_URL": f"{bench.url}/{count}",
-            "BENCH_METHOD": method,
-            "BENCH_TARGET": target,
-            "PYTHONPATH": f"{site}:{_HERE}:{_HERE.parent / 'connectors'}:{ROOT}",
-        }
-        vdk = str(Path(sys.executable).with_name("vdk"))
-        command = ["/usr/bin/env", *(f"{name}={value}" for name, value in variables.items()), vdk, "run", str(job)]
-        check = _counted(f"duckdb:///{target}", "items") if host == "headwater" else _in_file(Path(f"{target}.json"))
-        row = bench.row("through a VDK job", f"{host} to {method}", count, 30.0 if host != "headwater" else 0.0)
-        bench.time(row, command, check)
-        bench.number += 1
+    """A job of one step: our flows to files and to DuckDB, and vdk-data-sources to its fastest method, a file."""
+    for method in ("headwater-jsonl", "headwater-duckdb"):
+        work = f"a VDK job: {method}, or file"
+        _job(bench, bench.row(work, "headwater", records), method)
+        _job(bench, bench.row(work, "vdk-data-sources", records // 10, 30.0), "file")
+
+
+def _job(bench: Bench, row: Row, method: str) -> None:
+    bench.number += 1
+    job = bench.folder / f"job-{bench.number}"
+    job.mkdir()
+    shutil.copy(_HERE / "vdk_job.py", job / "10_land.py")
+    target = job / "out"
+    variables = {
+        "BENCH_HOST": row.who,
+        "BENCH_URL": f"{bench.url}/{row.records}",
+        "BENCH_METHOD": method,
+        "BENCH_TARGET": str(target),
+        "PYTHONPATH": f"{_installed(bench.folder)}:{_HERE}:{_HERE.parent / 'connectors'}:{ROOT}",
+    }
+    vdk = str(Path(sys.executable).with_name("vdk"))
+    command = ["/usr/bin/env", *(f"{name}={value}" for name, value in variables.items()), vdk, "run", str(job)]
+    checks = {
+        "file": _in_file(target.with_suffix(".json")),
+        "headwater-jsonl": _in_file(target / "items.jsonl"),
+        "headwater-duckdb": _counted(f"duckdb:///{target}", "items"),
+    }
+    bench.time(row, command, checks[method])
 
 
 def _upserts(bench: Bench, records: int) -> None:
