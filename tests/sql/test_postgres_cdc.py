@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 
 from headwater.errors import ConfigError, IncompleteError
-from headwater.protocol.messages import Records, State
+from headwater.protocol.messages import Records, State, Status, StreamStatus
 from headwater.sql.postgres import Postgres as Database
 from headwater.testing.reading import ReadResult, result_of
 from source_postgres import PostgresSource
@@ -268,3 +269,29 @@ def test_a_state_of_another_kind_and_a_stream_that_fails(sql: Any) -> None:
     with pytest.raises(IncompleteError, match=r"public\.broken"):
         result.ok()
     assert chosen(source_of(sql).discover(), "full_refresh").streams[0].sync_mode == "full_refresh"
+
+
+def test_the_changes_of_a_stream_whose_first_read_fails_midway_are_not_passed_over(sql: Any) -> None:
+    """The place in the log moves on for all streams: what is not given now is never given."""
+    sql("INSERT INTO orders VALUES (1, 'old'), (2, 'gone')")
+    sql("CREATE TABLE other (id int PRIMARY KEY)")
+    first = run(sql)
+    state = copy.deepcopy(first.states[-1].raw)
+    for each in state["global"]["stream_states"]:
+        if each["stream_descriptor"]["name"] == "orders":  # it has given rows, and can't go on
+            each["stream_state"] = {"key": ["id"], "ranges": [{"after": ["not a number"]}]}
+    sql("UPDATE orders SET note = 'new' WHERE id = 1")
+    sql("DELETE FROM orders WHERE id = 2")
+    sql("INSERT INTO other VALUES (7)")
+    second = run(sql, [State(state)])
+    with pytest.raises(IncompleteError, match=r"public\.orders"):
+        second.ok()
+    found = [(row["id"], row["note"], bool(row["_ab_cdc_deleted_at"])) for row in second.records["public.orders"]]
+    assert found == [(1, "new", False), (2, None, True)]
+    assert [row["id"] for row in second.records["public.other"]] == [7]
+    of_orders = [
+        message
+        for message in second.messages
+        if isinstance(message, (Records, StreamStatus)) and message.stream.name == "orders"
+    ]
+    assert isinstance(of_orders[-1], StreamStatus) and of_orders[-1].status is Status.INCOMPLETE
