@@ -72,6 +72,23 @@ def test_a_cursor_in_an_object_and_one_that_became_text(db: Database) -> None:
     assert [value[:19] for value in db.values("at", table="texts")] == ["2024-01-01T10:00:00", "zz"]
 
 
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("2024-01-05T10:00:00Z", "2024-01-31T10:00:00Z"),
+        ("2024-04-28T10:00:00Z", "2024-04-30T10:00:00Z"),
+        ("2024-03-01T00:00:00Z", "2024-02-29T23:30:00-02:00"),
+        ("2000-02-28T10:00:00Z", "2000-02-29T10:00:00Z"),
+    ],
+)
+def test_the_last_days_of_a_month_are_points_in_time_too(db: Database, older: str, newer: str) -> None:
+    catalog = dedup({"id": INT, "o": {"type": "object", "properties": {"at": MOMENT}}}, [["id"]], ("o", "at"))
+    db.land(catalog, {"id": 1, "v": "new", "o": {"at": newer}}, {"id": 1, "v": "old", "o": {"at": older}})
+    assert db.query("SELECT v FROM issues") == [("new",)]
+    db.land(catalog, {"id": 1, "v": "old", "o": {"at": older}})
+    assert db.query("SELECT v FROM issues") == [("new",)]
+
+
 def test_numbers_in_an_object_are_compared_as_numbers(db: Database) -> None:
     catalog = dedup({"id": INT, "o": {"type": "object"}}, [["id"]], ("o", "n"))
     db.land(catalog, {"id": 1, "o": {"n": 9}}, {"id": 1, "o": {"n": 10}}, {"id": 1, "o": {"n": 2}})
