@@ -142,6 +142,16 @@ def test_an_ssh_server_that_is_not_there(secure: Postgres, sshd: Sshd) -> None:
         source(secure, **by_key(sshd, tunnel_port=1)).check()
 
 
+def test_a_host_that_looks_like_an_option_is_no_option(tmp_path: Path) -> None:
+    """Some of ssh's options run programs, and the config may be somebody else's."""
+    ran = tmp_path / "ran"
+    tunnel = {"tunnel_method": "SSH_KEY_AUTH", "tunnel_host": f"-oProxyCommand=touch {ran}", "tunnel_user": "jump",
+              "ssh_key": "none"}  # fmt: skip
+    with pytest.raises(ConfigError, match=r"`tunnel_method`.*invalid characters"):
+        postgres_source("postgresql://reader@127.0.0.1:1/shop", tunnel_method=tunnel).check()
+    assert not ran.exists()
+
+
 def test_a_tunnel_leaves_no_file_and_no_process(secure: Postgres, sshd: Sshd, tmp_path: Path) -> None:
     one = source(secure, **by_key(sshd))
     with one.connection():
