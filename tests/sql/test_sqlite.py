@@ -181,6 +181,15 @@ def test_by_cursor_with_changes_ties_nulls_and_lookback(db: sqlite3.Connection, 
     assert [row["id"] for row in again] == [62, 58, 59, 61]
 
 
+def test_a_long_lookback_is_taken_to_its_last_digit(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    db.execute("INSERT INTO t VALUES (10000000)")
+    source = source_of(db, lookback=1234564)
+    first = read_by(source, "id")
+    db.execute("INSERT INTO t VALUES (8765435), (8765436)")
+    assert [row["id"] for row in rows_of(read_by(source, "id", state=first), "t")] == [8765436, 10000000]
+
+
 def test_cut_off_anywhere_nothing_is_lost(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sqlite, "rows_per_step", 7)
     db.execute("CREATE TABLE t (id INT, at INT)")
