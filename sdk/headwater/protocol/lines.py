@@ -30,11 +30,6 @@ class Noise:
 
     line: bytes
 
-    @property
-    def text(self) -> str:
-        """For the log."""
-        return self.line[:500].decode("utf-8", "replace").strip()
-
 
 class Lines:
     """Cuts what comes from a pipe into blocks of whole lines.

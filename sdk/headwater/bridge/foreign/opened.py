@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from headwater.bridge.foreign.classes import AIRBYTE_CDK, manifest_options, manifest_variables
 from headwater.bridge.foreign.launch import manifest_code
 from headwater.bridge.foreign.source import ForeignSource
-from headwater.bridge.runners.base import Runner
+from headwater.bridge.runners.base import Runner, words
 from headwater.bridge.runners.command import CommandRunner
 from headwater.bridge.runners.venv import VenvRunner
 from headwater.errors import ConfigError, FlowError
@@ -119,7 +118,7 @@ def checked(settings: Mapping[str, Any], where: str) -> str:
 def _usual_protocol(settings: Mapping[str, Any]) -> str:
     """Taps are named so."""
     name = settings.get("package") or settings.get("command") or settings.get("image") or ""
-    first = name if isinstance(name, str) else next(iter(name), "")
+    first = name[0] if isinstance(name, list) and name else name
     program = os.path.basename(str(first).split()[0]) if str(first).strip() else ""
     known = program.removeprefix("meltanolabs-").removeprefix("pipelinewise-")
     return "singer" if known.startswith("tap-") else "airbyte"
@@ -135,9 +134,9 @@ def _beside(text: str, base: Path) -> str:
 
 
 def _command(settings: Mapping[str, Any], base: Path) -> Runner:
-    command = settings["command"]
-    first, *rest = shlex.split(command) if isinstance(command, str) else command
-    return CommandRunner([_beside(first, base), *rest], **_some(settings, ("environment", "silence")))
+    command = words(settings["command"])
+    command[:1] = [_beside(first, base) for first in command[:1]]
+    return CommandRunner(command, **_some(settings, ("environment", "silence")))
 
 
 def _package(settings: Mapping[str, Any], base: Path) -> Runner:

@@ -122,6 +122,8 @@ class Discovery:
                     yield Control(changed)
                 found = answer.offer(complete=end.code == 0)
                 return end if found is None else found
+            if (changed := config_of(talk, config)) is not None:
+                yield Control(changed)
             found = answer.offer(complete=True)
             assert found is not None
             return found

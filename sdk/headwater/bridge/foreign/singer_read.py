@@ -104,9 +104,10 @@ class Reading:
         """
         try:
             for message in talk.messages():
-                yield from self._take(message)
-                if time.monotonic() - self._looked >= _LOOK:
+                # before it is given on, as whoever has enough by then asks for no more
+                if time.monotonic() - self._looked >= _LOOK or self._is_first(message):
                     yield from self._config_changes(talk)
+                yield from self._take(message)
             end = talk.exit()
         except Exception:
             yield from self._config_changes(talk)
@@ -117,6 +118,10 @@ class Reading:
             return True
         yield from self._end(talk, end)
         return False
+
+    def _is_first(self, message: SingerMessage | Log) -> bool:
+        """Whether they are a stream's first records: by then a tap has renewed what it needs."""
+        return isinstance(message, Records) and self._by_name.get(message.stream.name) not in {None, *self._begun}
 
     def _config_changes(self, talk: Talk[SingerMessage]) -> Iterator[Message]:
         self._looked = time.monotonic()

@@ -24,6 +24,9 @@ CONFIG = "config.json"
 
 _NOISE = 100  # lines of noise that are told; the others are counted
 _LAST_WORDS = 600
+_SHOWN = 500  # characters of a line of noise
+_SAID = 4096  # of a line of standard error
+_LOOKED_AT = 2**16  # bytes of a line in which secrets are hidden, before it is cut: no part of one is left over
 # Names of settings that hold a secret, where no spec says which do.
 _SECRET = re.compile(
     r"secret|token|passw|pwd|(?<!primary_)(?<!replication_)key|credential|private|cert|jwt|dsn|connection_string|cookie"
@@ -62,7 +65,9 @@ class Talk(Generic[M]):
         self._noise = 0
         self._last_log = ""
         self._lines = Lines()
-        self._process = runner.start(arguments, files, network=network, said=lambda line: log.info("%s", mask(line)))
+        self._process = runner.start(
+            arguments, files, network=network, said=lambda line: log.info("%s", mask(line)[:_SAID])
+        )
 
     def __enter__(self) -> Talk[M]:
         return self
@@ -116,8 +121,9 @@ class Talk(Generic[M]):
         for message in found:
             if isinstance(message, Noise):
                 self._noise += 1
-                if self._noise <= _NOISE and message.text:
-                    yield Log(Level.INFO, self._mask(message.text))
+                text = message.line[:_LOOKED_AT].decode("utf-8", "replace").strip() if self._noise <= _NOISE else ""
+                if text:
+                    yield Log(Level.INFO, self._mask(text)[:_SHOWN])
             elif isinstance(message, Log):
                 yield self._log(message)
             elif isinstance(message, ErrorTrace):

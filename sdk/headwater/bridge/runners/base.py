@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Union
+
+from headwater.errors import ConfigError
 
 SILENCE = 10_800.0
 """Seconds without output after which a connector counts as hanging: the Airbyte platform's own heartbeat."""
@@ -86,6 +89,17 @@ class Process(Protocol):
 
     def close(self) -> None:
         """Always called, once or more: ends everything that still runs and removes what was made for it."""
+
+
+def words(program: str | Sequence[str]) -> list[str]:
+    """A program and its first arguments; a text is split as a shell would.
+
+    :raises ConfigError: for a quotation mark without its other one.
+    """
+    try:
+        return shlex.split(program) if isinstance(program, str) else list(program)
+    except ValueError as error:
+        raise ConfigError(f"The command {program!r} can't be split into words: {error}.") from None
 
 
 class Runner(Protocol):

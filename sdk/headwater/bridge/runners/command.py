@@ -5,14 +5,13 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import shlex
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from headwater.bridge.runners.base import GRACE, SILENCE, Argument, Exit, FileArgument
+from headwater.bridge.runners.base import GRACE, SILENCE, Argument, Exit, FileArgument, words
 from headwater.bridge.runners.pipes import PipeReader, Tail
 from headwater.bridge.runners.private import PrivateFolder
 from headwater.errors import ConfigError, ForeignError
@@ -64,7 +63,7 @@ class CommandRunner:
         silence: float = SILENCE,
         title: str | None = None,
     ) -> None:
-        self.command = shlex.split(command) if isinstance(command, str) else list(command)
+        self.command = words(command)
         if not self.command:
             raise ConfigError("The command is empty. Name the connector's program.")
         self.title = title or os.path.basename(self.command[0])

@@ -6,12 +6,11 @@ import contextlib
 import logging
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headwater.bridge.runners.base import SILENCE, Argument, FileArgument
+from headwater.bridge.runners.base import SILENCE, Argument, FileArgument, words
 from headwater.bridge.runners.docker_engine import (
     OWNER,
     Pull,
@@ -93,7 +92,7 @@ class DockerRunner:
         self._mounts = tuple(mounts)
         self._environment = dict(environment or {})
         self._user = user
-        self._entrypoint = shlex.split(entrypoint) if isinstance(entrypoint, str) else list(entrypoint or ())
+        self._entrypoint = words(entrypoint or ())
         self._read_only = read_only
         self._writable_files = writable_files
         self._attach = attach

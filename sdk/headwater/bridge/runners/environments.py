@@ -224,7 +224,8 @@ def _run(command: Sequence[str], more: dict[str, str] | None = None) -> None:
             timeout=_INSTALLING,
         )
     except subprocess.TimeoutExpired:
-        raise ConfigError(f"Installing took more than {_INSTALLING:.0f} s: {' '.join(command[-2:])}.") from None
+        what = without_credentials(command[-1])
+        raise ConfigError(f"Installing {what} took more than {_INSTALLING:.0f} s. Is the index slow?") from None
     except OSError as error:
         raise ConfigError(f"{command[0]} can't be run ({error.strerror}).") from None
     if done.returncode:

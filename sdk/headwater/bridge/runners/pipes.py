@@ -20,7 +20,7 @@ _NAP = 0.001
 _LOOK = 0.5  # seconds after which it is looked whether the process is still there
 _LAST_WORDS = 2.0  # seconds that a pipe stays open, for children of a process that has ended
 _TAIL = 16 * 2**10
-_LINE = 4 * 2**10
+_LINE = 64 * 2**10
 _LINES = 100  # of standard error told a second
 
 
@@ -106,6 +106,7 @@ class Tail:
                 self._kept += chunk
                 if len(self._kept) > 2 * _TAIL:
                     del self._kept[:-_TAIL]
+                    del self._kept[: self._kept.find(b"\n") + 1]  # no end of what may be a secret
                 if self._said is not None:
                     self._tell(self._said, chunk)
             if self._said is not None:

@@ -30,6 +30,7 @@ class PrivateFolder:
     """
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._lock = -1
         try:
             base = _base()
             with _one_at_a_time(base):
@@ -40,6 +41,7 @@ class PrivateFolder:
             for name, content in files.items():
                 self._write(name, content)
         except OSError as error:
+            self.close()
             raise ConfigError(
                 f"No private folder can be made in {tempfile.gettempdir()} ({error.strerror}). Set TMPDIR to a "
                 "folder that can be written."
