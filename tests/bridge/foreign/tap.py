@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,14 @@ def rotates() -> None:
         sys.exit(1)
 
 
+def renews_and_waits() -> None:
+    """Has no discovery; renews its token, gives a record, and has much more to do."""
+    Path(ARGS.config).write_text('{"token": "renewed-1"}')
+    say("SCHEMA", stream="orders", schema=SCHEMA, key_properties=["id"])
+    say("RECORD", stream="orders", record={"id": 1})
+    time.sleep(300)
+
+
 def about() -> None:
     settings = {"type": "object", "properties": {"token": {"type": "string", "secret": True}}}
     print(json.dumps({"name": "tap", "settings": settings}))
@@ -246,7 +255,7 @@ def main() -> None:
         parser.add_argument("--catalog")
     parser.parse_args(sys.argv[2:], ARGS)
     own = ("usual", "legacy", "silent_without_properties", "ignores_discover", "refuses_discover", "fails_discover")
-    if ARGS.discover and make not in (*own, "rotates", "nothing"):
+    if ARGS.discover and make not in (*own, "rotates", "renews_and_waits", "nothing"):
         discover()
     else:
         globals()[make]()

@@ -146,6 +146,8 @@ def test_a_config_that_the_connector_changes(tmp_path: Path, config: str) -> Non
         (["--command", "x", "--env", "NOT_THERE"], "no such environment variable"),
         (["--command", "x", "--python", "3.11"], "'python', which 'command'"),
         (["--command", "/nowhere/x"], "is not there. Install it"),
+        (["--command", "x 'y"], "can't be split into words: No closing quotation"),
+        (["--command", " "], "The command is empty"),
         (["--manifest", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )
@@ -268,6 +270,8 @@ def test_a_trial_reads_stream_after_stream(tmp_path: Path) -> None:
     [
         ('command = "x"\npackage = "y"', "one of package, command, manifest, image; it names package and command"),
         ('command = ""', "`command` must be a text or a list of texts"),
+        ("command = 3", "`command` must be a text or a list of texts"),
+        ("package = true", "`package` must be a text"),
         ('package = "x"\nmemory = "1g"', "has 'memory', which 'package' with the protocol 'airbyte' does not take"),
         ('package = "x"\nprotocol = "smoke"', "`protocol` is 'smoke'"),
         ('manifest = "x.yaml"\nprotocol = "singer"', "`protocol` is 'singer'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from headwater.bridge import Batch, sync
+from headwater.bridge.foreign import CommandSource
+from headwater.bridge.runners import CommandRunner
 from headwater.bridge.sinks.memory import MemorySink
 from headwater.bridge.states.memory import MemoryStates
 from headwater.errors import ForeignError, HeadwaterError, IncompleteError
@@ -39,6 +42,21 @@ def test_noise_between_messages_goes_to_the_log(caplog: pytest.LogCaptureFixture
     assert landed.at == 3
     assert "Downloading: 100%" in caplog.text
     assert "hello" in caplog.text
+
+
+def test_no_part_of_a_secret_is_left_where_a_line_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    secret = "correct-horse-battery-staple"
+    code = f"""
+import sys
+print("x" * 490 + {secret!r})
+sys.stderr.write("y" * 4080 + {secret!r} + chr(10))
+"""
+    source = CommandSource({"password": secret}, runner=CommandRunner([sys.executable, "-c", code]))
+    Landed(source)
+    assert "x" * 480 in caplog.text
+    assert "y" * 4000 in caplog.text
+    assert "correct" not in caplog.text
 
 
 def test_a_flood_of_noise_is_counted_instead(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -277,6 +278,18 @@ def test_a_config_that_the_tap_rewrites_is_kept_even_if_it_fails() -> None:
     with pytest.raises(ForeignError):
         messages += [message for message in source.read(catalog) if isinstance(message, Control)]
     assert kept == [{"token": "renewed-1"}, {"token": "renewed-2"}]
+
+
+def test_a_config_that_the_tap_rewrites_is_kept_where_it_is_ended_early() -> None:
+    source = tap("renews_and_waits")
+    source.check()  # the first record is enough
+    assert source.config == {"token": "renewed-1"}
+
+    offered = [tap_entry for tap_entry in script.CATALOG["streams"] if tap_entry["stream"] == "orders"]
+    source = tap("renews_and_waits", catalog={"streams": offered})
+    with closing(cast(Any, source.read(source.discover().configured(["orders"])))) as messages:
+        next(message for message in messages if isinstance(message, Records))  # a trial of one record
+    assert source.config == {"token": "renewed-1"}
 
 
 def test_a_tap_as_a_class() -> None:

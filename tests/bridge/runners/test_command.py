@@ -105,6 +105,11 @@ def test_a_folder_that_is_not_there() -> None:
         python("", folder="/nowhere").start([])
 
 
+def test_files_that_can_t_be_written_leave_nothing_behind() -> None:
+    with pytest.raises(ConfigError, match="private folder"):
+        python("").start([], {"config.json": b"s3cret", "no/such/folder": b""})
+
+
 def test_silence_is_an_error() -> None:
     with closing(python("import time; print('x', flush=True); time.sleep(600)", silence=5.0).start([])) as process:
         assert process.read() == b"x\n"

@@ -105,6 +105,14 @@ def test_credentials_are_never_told() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+def test_credentials_are_not_told_of_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "_INSTALLING", 0.2)
+    with pytest.raises(ConfigError) as caught:
+        environments._run([sys.executable, "-c", "import time; time.sleep(60)", "git+https://me:s3cret@127.0.0.1/x"])
+    assert "took more than 0 s" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_python_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments, "_uv", lambda: None)
     with pytest.raises(ConfigError, match=r"no Python '3\.99'"):
