@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ConfigError
@@ -74,7 +75,12 @@ class Dialect:
         :raises ConfigError: when nothing can be taken off the cursor's values.
         """
         if cursor.kind.schema.get("type") in ("integer", "number"):
-            return f"{value} - {lookback:g}"
+            return f"{value} - {digits(lookback)}"
         raise ConfigError(
             f"config: setting `lookback`: nothing can be taken off {cursor.name!r}, which is {cursor.type}."
         )
+
+
+def digits(number: float) -> str:
+    """A number in SQL: all of its digits, and no exponent, which would make a float of what it is taken from."""
+    return format(Decimal(repr(number)), "f").removesuffix(".0")

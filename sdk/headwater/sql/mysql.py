@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.sql.database import Database, Rows
+from headwater.sql.dialect import digits
 from headwater.sql.marks import Marks
 from headwater.sql.mysql_types import kind_of
 from headwater.sql.tables import Column, Kind, Selection, Table, Wanted
@@ -161,7 +162,7 @@ class Mysql(Database):
 
     def before(self, value: str, cursor: Column, lookback: float) -> str:
         if cursor.kind.schema.get("format") in ("date", "date-time"):
-            return f"{value} - INTERVAL {lookback:g} SECOND"
+            return f"{value} - INTERVAL {digits(lookback)} SECOND"
         return super().before(value, cursor, lookback)
 
     def json(self, selection: Selection) -> str:

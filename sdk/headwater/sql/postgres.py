@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.sql.database import Database, Rows
+from headwater.sql.dialect import digits
 from headwater.sql.marks import Marks
 from headwater.sql.tables import Column, Selection, Table, Wanted
 
@@ -167,7 +168,7 @@ class Postgres(Database):
 
     def before(self, value: str, cursor: Column, lookback: float) -> str:
         if cursor.kind.schema.get("format") in ("date", "date-time"):
-            return f"{value} - interval '{lookback:g} seconds'"
+            return f"{value} - interval '{digits(lookback)} seconds'"
         return super().before(value, cursor, lookback)
 
     def last(self, connection: Connection, selection: Selection, column: Column) -> bytes | None:

@@ -69,6 +69,7 @@ class Capture:
         self._failed: dict[str, Exception] = {}
         self._pending: dict[StreamDescriptor, Pending] = {}
         self._running: set[StreamDescriptor] = set()
+        self._incomplete: list[StreamStatus] = []
 
     @staticmethod
     def of(source: SqlSource, slot: str, publication: str) -> Capture:
@@ -113,13 +114,14 @@ class Capture:
             for each in catalog.streams:
                 if each not in first:
                     yield StreamStatus(each.descriptor, Status.STARTED)
-            follow = {each.descriptor: each for each in captured if str(each.descriptor) not in self._failed}
+            follow = {each.descriptor: each for each in captured if self._is_followed(each.descriptor)}
             yield from self._changes(follow)
             yield from self._state(final=True)
         except Stopped:
             for name in given:
                 yield StreamStatus(name, Status.INCOMPLETE)
             raise
+        yield from self._incomplete
         for each in catalog.streams:
             if str(each.descriptor) not in self._failed:
                 yield StreamStatus(each.descriptor, Status.COMPLETE)
@@ -140,6 +142,11 @@ class Capture:
 
     def _is_done(self, name: StreamDescriptor) -> bool:
         return self._lsn is not None and self._blobs.get(name) == DONE
+
+    def _is_followed(self, name: StreamDescriptor) -> bool:
+        """Whether its changes are given: also where its first read failed but has given rows, in this read or an
+        earlier one. The place in the log is of all streams, so what is passed over now never comes again."""
+        return str(name) not in self._failed or name in self._blobs or name in self._running
 
     # --- the first read -----------------------------------------------------------------------------------
 
@@ -164,6 +171,8 @@ class Capture:
                     yield from self._state(final=False)
                 elif isinstance(message, StreamStatus) and message.status is Status.COMPLETE:
                     self._blobs[message.stream] = DONE
+                elif isinstance(message, StreamStatus) and message.status is Status.INCOMPLETE:
+                    self._incomplete.append(message)  # after its changes
                 else:
                     if isinstance(message, Records):
                         self._count(message)

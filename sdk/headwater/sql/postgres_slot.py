@@ -6,6 +6,7 @@ read, to what the stored state says, so the server keeps each change until its r
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -124,9 +125,8 @@ class SlotSnapshot(Snapshot):
         try:
             holder = psycopg.connect(**database.driver_arguments(), replication="database", autocommit=True)
             cursor = holder.cursor()
-            cursor.execute(
-                f"CREATE_REPLICATION_SLOT headwater_{id(self)} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT".encode()
-            )
+            name = f"headwater_{secrets.token_hex(8)}"
+            cursor.execute(f"CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT".encode())
             found = cursor.fetchone()
         except Exception as error:
             if holder is not None:

@@ -17,6 +17,7 @@ from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.protocol.messages import Change
 from headwater.protocol.values import NULLED, SERIALIZATION_ERROR, encode_rows
 from headwater.sql.database import Database, Rows
+from headwater.sql.dialect import digits
 from headwater.sql.sqlite_types import dated, fit_of, is_date, kind_of, misfit
 from headwater.sql.tables import Column, Kind, Selection, Table, Wanted
 from headwater.sql.types import BASE64
@@ -104,10 +105,10 @@ class Sqlite(Database):
     def before(self, value: str, cursor: Column, lookback: float) -> str:
         form = cursor.kind.schema.get("format")
         if form == "date":
-            return f"date({value}, '-{lookback:g} seconds')"
+            return f"date({value}, '-{digits(lookback)} seconds')"
         if form == "date-time":
             joint = "T" if "replace" not in (cursor.kind.literal or "") else " "
-            return f"strftime('%Y-%m-%d{joint}%H:%M:%S', {value}, '-{lookback:g} seconds')"
+            return f"strftime('%Y-%m-%d{joint}%H:%M:%S', {value}, '-{digits(lookback)} seconds')"
         return super().before(value, cursor, lookback)
 
     def last(self, connection: Connection, selection: Selection, column: Column) -> bytes | None:

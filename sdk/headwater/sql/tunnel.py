@@ -23,7 +23,10 @@ from headwater.sql.settings import KeyTunnel, PasswordTunnel
 _PATIENCE = 60.0
 """Seconds until the tunnel stands."""
 _KEPT = 'exec 3<&0; (cat <&3 >/dev/null; kill $$ 2>/dev/null) & exec "$@" 3<&- </dev/null'
-_REFUSED = ("Permission denied", "Host key verification failed", "invalid format", "error in libcrypto", "no matching")
+_REFUSED = (
+    "Permission denied", "Host key verification failed", "invalid format", "error in libcrypto", "no matching",
+    "invalid characters",
+)  # fmt: skip
 
 
 class Private:
@@ -96,7 +99,8 @@ class Tunnel:
         if ssh is None:
             raise SourceError("The tunnel needs OpenSSH's client, and there is no `ssh` here. Install openssh-client.")
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/")}
-        command = [ssh, *self._options(environment), self._settings.tunnel_host]
+        # after --, as a host that began with - would be an option, and there are some that run programs
+        command = [ssh, *self._options(environment), "--", self._settings.tunnel_host]
         shell = ["/bin/sh", "-c", _KEPT, "ssh", *command]
         with open(self._private.path("said"), "wb") as said:
             return subprocess.Popen(  # noqa: S603 - its arguments are the config's
