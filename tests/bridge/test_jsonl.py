@@ -115,3 +115,19 @@ def test_open_sink_says_what_it_knows_and_no_secret(url: str) -> None:
     with pytest.raises(FlowError, match="sqlite:///FILE") as caught:
         open_sink(url)
     assert "secret" not in str(caught.value)
+
+
+def test_a_disk_that_is_full_midway_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    import resource
+
+    land(tmp_path, records("issues", 1), status("issues"))
+    path = tmp_path / "issues.jsonl"
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 50, hard))  # what Python is told of as an error
+    try:
+        with pytest.raises(DestinationError, match="can't be written"):
+            land(tmp_path, records("issues", *range(50)), status("issues"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before

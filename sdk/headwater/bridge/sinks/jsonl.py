@@ -54,12 +54,14 @@ class JsonlSink:
         path = self._files[batch.stream.descriptor]
         if batch.stream.destination_sync_mode == "overwrite":
             path = _aside(path)
-        with _explained(path), open(path, "ab") as file:
-            before = file.tell()
+        # without a buffer, of which closing the file would write the rest after all
+        with _explained(path), open(path, "ab", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
             try:
                 for part in batch.parts:
-                    file.write(b"\n".join(part.data) + b"\n")
-                file.flush()
+                    rest = memoryview(b"\n".join(part.data) + b"\n")
+                    while rest:
+                        rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             except BaseException:
                 os.ftruncate(file.fileno(), before)
