@@ -128,3 +128,12 @@ def test_a_failed_overwrite_leaves_the_old_items(db: Path) -> None:
     land(db, catalog, {"id": 2, "words": ["new"]}, nested="tables")
     assert query(db, "SELECT value FROM issues__words") == [("new",)]
     assert not [name for (name,) in query(db, "SELECT name FROM sqlite_master") if "_headwater_new_" in name]
+
+
+def test_a_field_of_an_object_after_an_array_does_not_take_the_column_of_another(db: Path) -> None:
+    """What the record itself has is known again when its array was taken apart."""
+    schema = {"words": SCHEMA["labels"], "user": USER}
+    row = {"words": [{"name": "a"}], "user": {"id": 1, "more": "inner"}, "user__more": "outer"}
+    land(db, stream(properties=schema), row, nested="tables")
+    ((outer, *others),) = query(db, "SELECT user__more, * FROM issues")
+    assert outer == "outer" and "inner" in others

@@ -155,8 +155,9 @@ class Splitter:
         if branch.scalar or not isinstance(item, dict):
             row[VALUE] = item
         else:
-            into.whole = item
+            above, into.whole = into.whole, item
             self._flatten(branch.fields, item, row, "", into, raw_id)
+            into.whole = above
 
     def _flatten(
         self, fields: Fields, item: Mapping[str, Any], row: dict[str, Any], above: str, into: _Into, raw_id: str
