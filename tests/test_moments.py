@@ -61,6 +61,10 @@ class TestFormats:
         with pytest.raises(ConfigError, match=r"the state's value of 'at', 'zzz', is neither '%d.%m.%Y' nor ISO"):
             cursor.begin("zzz", None)
 
+    @pytest.mark.parametrize("value", ["1e999999", "1e30", "NaN", "Infinity", 1e300])
+    def test_a_number_that_is_no_time_has_no_place(self, value: Any) -> None:
+        assert latest([value, 1714521600], Cursor("at", format="epoch").key) == 1714521600
+
     @pytest.mark.parametrize("lookback", [timedelta(days=1), 5])
     def test_a_lookback_that_does_not_fit(self, lookback: Any) -> None:
         with pytest.raises(ConfigError, match="'zebra' of 'at' is no"):

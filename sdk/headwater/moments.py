@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -81,7 +81,7 @@ def _since_1970(value: Any, unit: int) -> datetime | None:
         return None
     try:
         return _BEGINNING + timedelta(microseconds=int(Decimal(str(value)) * unit))
-    except (InvalidOperation, OverflowError, ValueError):
+    except (ArithmeticError, ValueError):
         return None
 
 
