@@ -33,9 +33,10 @@ from headwater.bridge.vdk.definitions import (
 )
 from headwater.bridge.vdk.destinations import Destination
 from headwater.bridge.vdk.errors import classified
-from headwater.bridge.vdk.flows import Flows, Selection
+from headwater.bridge.vdk.flows import Flows
 from headwater.bridge.vdk.foreign import FOREIGN
 from headwater.bridge.vdk.runs import RETRY_SECONDS, ErrorCallback
+from headwater.bridge.vdk.selection import Selection
 from headwater.errors import ConfigError, HeadwaterError
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,9 @@ from vdk.plugin.data_sources.data_source import (  # type: ignore[import-untyped
 from headwater.bridge.vdk.data_source import ConnectorDataSource
 from headwater.bridge.vdk.destinations import Destination
 from headwater.bridge.vdk.errors import DefinitionError, classified
-from headwater.bridge.vdk.flows import Flows, Selection
+from headwater.bridge.vdk.flows import Flows
 from headwater.bridge.vdk.runs import RETRY_SECONDS, ErrorCallback
+from headwater.bridge.vdk.selection import Selection
 from headwater.errors import HeadwaterError
 
 
