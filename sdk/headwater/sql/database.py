@@ -31,22 +31,17 @@ log = logging.getLogger("headwater")
 class Timeouts:
     """How long the database may take; None: as long as it wants.
 
-    :ivar connect: seconds until a connection is made.
     :ivar lock: seconds that a query waits for somebody who changes the table.
     :ivar statement: seconds that a whole query may run, and reading a table is one query.
     """
 
-    connect: float | None = 30.0
     lock: float | None = 60.0
     statement: float | None = None
 
 
 @dataclass
 class Rows:
-    """Some rows, as JSON.
-
-    :ivar page: the bytes that they were cut from, where they were.
-    """
+    """Some rows, as JSON; and what had to be changed in which, by its place."""
 
     data: Sequence[bytes]
     changes: Mapping[int, Sequence[Change]]
