@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from headwater.acceptance.engine import How, Stopped, execute
+from headwater.acceptance.recording import Recording
 from headwater.cli import main
 from tests.acceptance.suite import CONFIG, RUN, TOKEN, write
+from tests.bridge.runners.test_command import gone
 
 
 def command(name: str) -> str:
@@ -104,6 +109,34 @@ def test_secrets_are_not_in_reports(tmp_path: Path, config: str, capsys: pytest.
 def test_wrong_usage(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["acceptance", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_suite_and_the_connector(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    script = tmp_path / "waits.py"
+    script.write_text("import os, sys, time\nopen(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\ntime.sleep(900)\n")
+    pids = tmp_path / "pids"
+    connector = shlex.join([sys.executable, "-S", str(script), str(pids)])
+    words = [sys.executable, "-m", "headwater", "acceptance", "--command", connector, "--timeout", "600"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as suite:
+        try:
+            end = time.monotonic() + 120
+            while not (pids.exists() and pids.read_text().strip()) and time.monotonic() < end:
+                time.sleep(0.05)
+            suite.send_signal(number)
+            assert suite.wait(150) == code
+        finally:
+            suite.kill()
+    assert all(gone(int(pid)) for pid in pids.read_text().split())
+
+
+def test_what_runs_apart_is_killed_when_the_suite_is_ended(tmp_path: Path) -> None:
+    killed: list[bool] = []
+    with pytest.raises(Stopped):
+        execute(
+            ["sleep", "900"], Recording(1, [], [], tmp_path), How(stopped=lambda: True), lambda: killed.append(True)
+        )
+    assert killed == [True]
 
 
 def test_the_checks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

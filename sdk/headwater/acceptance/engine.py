@@ -52,6 +52,7 @@ class How:
     :ivar tight: its output is a pipe of one page, so that it can't run ahead of what is read.
     :ivar trigger: asked at every turn; when it says True, the act is due, however much was read.
     :ivar pace: bytes a second that are read at most.
+    :ivar stopped: asked at every turn; when it says True, the process is killed.
     """
 
     timeout: float = 300.0
@@ -61,6 +62,11 @@ class How:
     tight: bool = False
     pace: int | None = None
     trigger: Callable[[], bool] | None = None
+    stopped: Callable[[], bool] = lambda: False
+
+
+class Stopped(Exception):
+    """The suite is being ended, and this run with it."""
 
 
 def execute(
@@ -70,6 +76,7 @@ def execute(
 
     :param kill: what kills it where a signal to the process does not (a container).
     :raises OSError: it can't be started.
+    :raises Stopped: ``how`` says so.
     """
     mark = uuid.uuid4().hex
     changes = dict(how.environment or {})
@@ -89,6 +96,8 @@ def execute(
         try:
             _Reading(process, recording, how, began, out, err, kill).run()
         finally:
+            if kill is not None and process.returncode is None and not _ended(process.pid):
+                kill()
             recording.orphans = processes.end_all(MARK, mark, but=process.pid)
             _reap(process, recording, began)
             for pipe in (process.stdout, process.stderr):
@@ -157,6 +166,8 @@ class _Reading:
                 os.close(end)
 
     def _turn(self, poll: select.poll, end: int | None) -> bool:
+        if self.how.stopped():
+            raise Stopped("the suite was ended.")
         now = time.monotonic()
         for fd in self.files:
             wanted = fd in self.open and not (fd == self.stdout and now < self.resume)

@@ -185,7 +185,7 @@ class ImageRoom:
         def kill() -> None:
             # the engine answers when the container's output is taken, which is for the caller to do
             threading.Thread(
-                target=subprocess.run, args=(words,), kwargs={"capture_output": True, "timeout": 60}, daemon=True
+                target=subprocess.run, args=(words,), kwargs={"capture_output": True, "timeout": 60}
             ).start()
 
         return kill

@@ -31,6 +31,11 @@ class Runs:
         self._lock = threading.Lock()
         self._files = 0
         self._name = uuid.uuid4().hex[:12]
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Kill what runs, and start nothing more."""
+        self._stopped.set()
 
     def run(
         self,
@@ -61,7 +66,9 @@ class Runs:
         name = self.name_of(recording)
         room = room or self.room
         recording.command = [*prefix, *room.words(arguments, changes, self.folder, name)]
-        how = How(timeout or self.settings.timeout_of(suite), changes, cwd, act, tight, pace, trigger)
+        how = How(
+            timeout or self.settings.timeout_of(suite), changes, cwd, act, tight, pace, trigger, self._stopped.is_set
+        )
         return execute(recording.command, recording, how, room.killer(name))
 
     def name_of(self, recording: Recording) -> str:

@@ -54,12 +54,17 @@ def run(
     first = [one for one in checks if one.id not in LAST]
     last = [one for one in checks if one.id in LAST]
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        for group in (first, last):
-            for result in pool.map(lambda one: run_one(connector, one), group):
-                result.reproduce, result.where = reproduce(result.id), where
-                finish(result, connector)
-                report.results.append(result)
-                tell(result)
+        try:
+            for group in (first, last):
+                for result in pool.map(lambda one: run_one(connector, one), group):
+                    result.reproduce, result.where = reproduce(result.id), where
+                    finish(result, connector)
+                    report.results.append(result)
+                    tell(result)
+        except BaseException:  # an interrupt: nobody waits for connectors that have minutes left to run
+            connector.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     report.seconds = time.monotonic() - began
     report.recordings = connector.recordings
     report.facts = facts(connector)
