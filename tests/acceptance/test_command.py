@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shlex
 import signal
@@ -137,6 +138,13 @@ def test_what_runs_apart_is_killed_when_the_suite_is_ended(tmp_path: Path) -> No
             ["sleep", "900"], Recording(1, [], [], tmp_path), How(stopped=lambda: True), lambda: killed.append(True)
         )
     assert killed == [True]
+
+
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jsonschema" else found(name))
+    assert main(["acceptance", "--command", "true"]) == 2
+    assert "pip install 'headwater[acceptance]'" in capsys.readouterr().err
 
 
 def test_the_checks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -52,6 +53,11 @@ class Request:
 
         :raises ConfigError: they name no connector, or a file that is not there.
         """
+        lacking = [name for name in ("cryptography", "jsonschema", "yaml") if importlib.util.find_spec(name) is None]
+        if lacking:
+            raise ConfigError(
+                f"{', '.join(lacking)} is not here. Install the extra: pip install 'headwater[acceptance]'."
+            )
         base = _settings(options, in_folder(Path(options.folder)) if options.folder else Settings())
         path = _config_file(options)
         found = config_file.load(path, yaml_of(path), base) if path is not None else None
