@@ -36,6 +36,9 @@ class Marks:
     def __init__(self, columns: Iterable[Column], *, is_utf8: bool = True) -> None:
         columns = list(columns)
         self._marked = frozenset(column.name for column in columns if column.kind.marked)
+        # Only in arrays PostgreSQL's own words for such numbers are left; each search of a page costs.
+        has_arrays = any(column.kind.marked and column.kind.schema.get("type") == "array" for column in columns)
+        self._traces = _TRACES if has_arrays else _TRACES[:1]
         self._loose = any(column.kind.loose for column in columns)
         self._is_utf8 = is_utf8
 
@@ -49,7 +52,7 @@ class Marks:
             data = self._each(data, changes, lambda record: any(lone in record for lone in _LONE), readable)
         if not self._is_utf8 and not _is_utf8(page):
             data = self._each(data, changes, lambda record: not _is_utf8(record), readable)
-        if self._marked and any(trace in page for trace in _TRACES):
+        if self._marked and any(trace in page for trace in self._traces):
             data = self._each(data, changes, lambda record: any(trace in record for trace in _TRACES), self._without)
         return data, changes
 

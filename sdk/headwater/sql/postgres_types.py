@@ -56,7 +56,12 @@ _ZONED_TIME = (
 _NUMERIC = (
     "CASE WHEN scale({0}) < 4000 AND abs({0}) < 1e4000 THEN to_json({0}) WHEN {0} IS NOT NULL THEN " + _MARK + " END"
 )
-_FLOAT = Kind(_NUMBER, None, "{0}", "{0} > '-Infinity' AND {0} < 'Infinity'", marked=True)  # what is none is greater
+_FINITE = (
+    "CASE WHEN {0} > '-Infinity' AND {0} < 'Infinity' THEN to_json({0}) WHEN {0} IS NOT NULL THEN " + _MARK + " END"
+)
+_IS_NUMBER = "CASE WHEN {0} <> 'NaN' THEN to_json({0}) WHEN {0} IS NOT NULL THEN " + _MARK + " END"
+# What is none is greater than infinity.
+_FLOAT = Kind(_NUMBER, _FINITE, "{0}", "{0} > '-Infinity' AND {0} < 'Infinity'", marked=True)
 _PLAIN = Kind(_STRING)
 _ORDERED = Kind(_STRING, None, "{0}")
 
@@ -131,7 +136,7 @@ def _numeric(modifier: int) -> Kind:
     scale = modifier - 4 & 0x7FF if modifier >= 4 else None
     scale = scale - 0x800 if scale is not None and scale >= 0x400 else scale
     schema: Mapping[str, Any] = _INTEGER if scale is not None and scale <= 0 else _NUMBER
-    return Kind(schema, _NUMERIC if scale is None else None, "{0}", "abs({0}) < 1e4000", marked=True, splits=True)
+    return Kind(schema, _NUMERIC if scale is None else _IS_NUMBER, "{0}", "abs({0}) < 1e4000", marked=True, splits=True)
 
 
 def _array(item: Kind) -> Kind:
@@ -144,7 +149,8 @@ def _array(item: Kind) -> Kind:
     listed = [kinds] if isinstance(kinds, str) else list(kinds)
     items = {**item.schema, "type": list(dict.fromkeys(["null", *listed, "array"]))}
     schema = {"type": "array", "items": items}
-    if item.sql is None:
+    # Of numbers there may be many; to_json names those that are none.
+    if item.sql is None or item.sql in (_FINITE, _IS_NUMBER):
         return Kind(schema, None, marked=item.marked, loose=item.loose)
     each = item.sql.format("e.item").replace("{", "{{").replace("}", "}}")
     deep = "to_json({0})" if item.marked and "to_json" in item.sql else _MARK
