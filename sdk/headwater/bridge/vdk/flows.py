@@ -79,9 +79,16 @@ class Flows:
         _can_keep(resolved, destination, selection)
 
         settings = KeptConfig(self.states, id_, config)
+        keep = kept_by(connector, settings)
+        known = set(secrets_of(connector, config))  # and those of what the source has made of it
+
+        def changed(config: Mapping[str, Any]) -> None:
+            known.update(secrets_of(connector, config))
+            keep(config)
 
         def attempt(names: Collection[str] | None) -> Errors:
             try:
+                known.update(secrets_of(connector, settings.config))
                 source: Any = opened(connector, settings)
                 sink: Sink = resolved.sink(id_)
                 catalog = chosen(source.discover(), selection, names, sink.modes)
@@ -98,13 +105,13 @@ class Flows:
                     batch_bytes=resolved.batch_bytes,
                     flush_seconds=FLUSH_SECONDS,
                     progress=self.progress.of(f"{id_} to {destination.id}" if destination.id else id_),
-                    control=kept_by(connector, settings),
+                    control=changed,
                 )
             except Exception as error:  # noqa: BLE001 - told at the end of the job, with the other streams'
                 return {name: _told(one, name) for name, one in failures(error, id_).items()}
             return {}
 
-        self.runs.start(id_, attempt, callback=callback, secrets=secrets_of(connector, config))
+        self.runs.start(id_, attempt, callback=callback, secrets=known)
 
     def data_source(
         self,

@@ -67,7 +67,7 @@ class Runs:
             nothing) settles the failure, RetryDataSourceStream has the stream read again, at most
             :data:`RETRIES` times.
         :param stream: for the callback, where there is one.
-        :param secrets: what no error and no log line may show.
+        :param secrets: what no error and no log line may show; may grow while it runs.
         :param done: called at the end, with whether all went well.
         """
 
@@ -75,7 +75,7 @@ class Runs:
             errors: Errors = {}
             with self._slots:
                 try:
-                    errors = self._supervised(source, attempt, callback, stream, set(secrets))
+                    errors = self._supervised(source, attempt, callback, stream, secrets)
                     if done is not None:
                         done(not errors and not self._stop.is_set())
                 except Stopped:
@@ -137,7 +137,7 @@ class Runs:
         attempt: Attempt,
         callback: ErrorCallback | None,
         stream: IDataSourceStream | None,
-        secrets: set[str],
+        secrets: Collection[str],
     ) -> Errors:
         failed: Errors = {}
         streams: set[str] | None = None
