@@ -41,7 +41,7 @@ def add_acceptance(commands: Any, positive: Callable[[str], int]) -> argparse.Ar
         "--ignore-field", action="append", metavar="STREAM:PATH", help="left out of comparisons (repeatable)"
     )
     files.add_argument("--metadata", metavar="FILE", help="the connector's metadata.yaml")
-    files.add_argument("--env", action="append", metavar="NAME=VALUE", help="a variable for it (repeatable)")
+    files.add_argument("--env", action="append", metavar="NAME[=VALUE]", help="a variable for it (repeatable)")
     files.add_argument("--trust", metavar="FILE", help="certificates of the API, if this machine does not know them")
     how = parser.add_argument_group("what is checked, and how")
     how.add_argument("--only", metavar="IDS", help="these checks, such as A,E7,X1")

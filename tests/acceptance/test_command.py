@@ -16,6 +16,7 @@ import pytest
 
 from headwater.acceptance.engine import How, Stopped, execute
 from headwater.acceptance.recording import Recording
+from headwater.acceptance.rooms import ImageRoom
 from headwater.cli import main
 from tests.acceptance.suite import CONFIG, RUN, TOKEN, write
 from tests.bridge.runners.test_command import gone
@@ -105,6 +106,7 @@ def test_secrets_are_not_in_reports(tmp_path: Path, config: str, capsys: pytest.
         (["--command", "true", "--config", "nowhere.json"], "nowhere.json"),
         (["--command", "true", "--only", "Q9"], "There is no check 'Q9'"),
         (["--command", "true", "--ignore-field", "name"], "STREAM:PATH"),
+        (["--command", "true", "--env", "NOT_THERE"], "no such environment variable"),
     ],
 )
 def test_wrong_usage(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,6 +147,29 @@ def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jsonschema" else found(name))
     assert main(["acceptance", "--command", "true"]) == 2
     assert "pip install 'headwater[acceptance]'" in capsys.readouterr().err
+
+
+def test_a_variable_of_ours_reaches_the_connector_and_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("API_PASS", "s3cret-pass")
+    report = tmp_path / "report.json"
+    words = ["--command", "sh -c 'echo ${#API_PASS}'", "--env", "API_PASS", "--only", "B1", "--json", str(report)]
+    assert main(["acceptance", *words, "--keep", str(tmp_path / "keep")]) == 1
+    assert [path.read_text() for path in (tmp_path / "keep").glob("*.stdout")] == ["11\n"]
+    assert (tmp_path / "keep").stat().st_mode & 0o077 == 0
+    said = capsys.readouterr().out + report.read_text()
+    assert "--env API_PASS --only B1" in said
+    assert "s3cret-pass" not in said
+
+
+def test_an_image_s_variables_are_not_on_its_command_line(tmp_path: Path) -> None:
+    words = ImageRoom("image", "--image image").words(
+        ["spec"], {"API_PASS": "s3cret-pass", "GONE": None}, tmp_path, "x"
+    )
+    assert words[words.index("-e") + 1] == "API_PASS"
+    assert "s3cret-pass" not in " ".join(words)
+    assert "GONE" not in words
 
 
 def test_the_checks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

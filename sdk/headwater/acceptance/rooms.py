@@ -40,7 +40,7 @@ class Room(Protocol):
     ) -> list[str]:
         """The whole command line.
 
-        :param environment: variables for the connector.
+        :param environment: variables for the connector; the command line's own process has them as well.
         :param folder: that of the files which the arguments name; at the same place inside a container.
         :param run: a name for this run alone.
         """
@@ -169,10 +169,8 @@ class ImageRoom:
     def words(
         self, arguments: Sequence[str], environment: Mapping[str, str | None], folder: Path, run: str
     ) -> list[str]:
-        """As :meth:`Room.words`."""
-        variables = [
-            word for name, value in environment.items() if value is not None for word in ("-e", f"{name}={value}")
-        ]
+        """As :meth:`Room.words`; the values of variables are not among them, as everybody can see a command line."""
+        variables = [word for name, value in environment.items() if value is not None for word in ("-e", name)]
         network = () if "--network" in self.options else ("--network", "host")
         return ["docker", "run", "--rm", "--name", run, "--log-driver", "none", *network, "-v", f"{folder}:{folder}",
                 *variables, *self.options, self.image, *arguments]  # fmt: skip

@@ -147,9 +147,17 @@ def _settings(options: argparse.Namespace, base: Settings) -> Settings:
     if options.ignore_field:
         changes["ignored_fields"] = _ignored(options.ignore_field, base)
     if options.env:
-        pairs = [one.partition("=") for one in options.env]
-        changes["environment"] = {**base.environment, **{name: value for name, _, value in pairs}}
+        changes["environment"] = {**base.environment, **dict(map(_variable, options.env))}
     return replace(base, **changes)
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, given, value = text.partition("=")
+    if given:
+        return name, value
+    if name not in os.environ:
+        raise ConfigError(f"--env {name}: there is no such environment variable. Set it, or give NAME=VALUE.")
+    return name, os.environ[name]
 
 
 def _file(name: str, option: str) -> Path:
@@ -232,12 +240,15 @@ def _write(report: Report, request: Request) -> None:
 def _folder(keep: Path | None, container: bool) -> Iterator[Path]:
     """For the runs. A container's user may look into it; nobody else of this machine may look into what is above."""
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep
+        keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield _open_to_containers(keep) if container else keep
         return
     with tempfile.TemporaryDirectory(prefix="headwater-acceptance-") as name:
-        folder = Path(name) / "runs"
-        folder.mkdir(0o755)
-        if container:
-            folder.chmod(0o755)
-        yield folder
+        yield _open_to_containers(Path(name))
+
+
+def _open_to_containers(outer: Path) -> Path:
+    folder = outer / "runs"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    return folder
