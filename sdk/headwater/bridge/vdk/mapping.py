@@ -21,7 +21,7 @@ from headwater.bridge.vdk.errors import classified
 from headwater.bridge.vdk.own import append
 from headwater.errors import FlowError
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
-from headwater.protocol.messages import Change, Message, Records, State, StreamDescriptor
+from headwater.protocol.messages import Change, Message, Records, State, StreamDescriptor, now_ms
 from headwater.protocol.readable import Readable
 from headwater.protocol.values import encode_rows
 
@@ -106,9 +106,7 @@ class MappedSource:
                 if index in records.changes:
                     before[len(rows)] = records.changes[index]
                 rows.append({**made.data, TO: [0, table]} if table != stream.name else dict(made.data))
-        data, changes = encode_rows(rows)
-        both = {at: [*before.get(at, ()), *changes.get(at, ())] for at in {*before, *changes}}
-        return Records(stream, data, records.emitted_at, both)
+        return _records(stream, rows, before, records.emitted_at)
 
 
 class RoutedSink:
@@ -141,30 +139,36 @@ class RoutedSink:
 
     def write(self, batch: Batch, covered: Sequence[State]) -> None:
         """Each sink's records in one go for each table; see ``Sink``."""
-        groups: dict[tuple[int, str | None], list[Row]] = {}
-        for row in batch.rows():
-            number, table = row.pop(TO, (0, None))
-            groups.setdefault((number, table), []).append(row)
-        own = groups.pop((0, None), [])
-        at = batch.parts[-1].emitted_at if batch.parts else None
-        for (number, table), rows in groups.items():
+        groups: dict[tuple[int, str | None], tuple[list[Row], dict[int, Sequence[Change]]]] = {}
+        for part in batch.parts:
+            for index, row in enumerate(part.rows()):
+                number, table = row.pop(TO, (0, None))
+                rows, told = groups.setdefault((number, table), ([], {}))
+                if index in part.changes:
+                    told[len(rows)] = part.changes[index]
+                rows.append(row)
+        own, of_own = groups.pop((0, None), ([], {}))
+        at = batch.parts[-1].emitted_at if batch.parts else now_ms()
+        for (number, table), (rows, told) in groups.items():
             sink = self._sinks[number]
             post = getattr(sink, "post", None)
             if post is not None:
                 post(batch.stream, table or batch.stream.stream.name, rows)
             elif table in (None, batch.stream.stream.name):
-                made = _batch(batch.stream, rows, at)
+                made = _batch(batch.stream, rows, told, at)
                 sink.write(made, ())
                 batch.refused += made.refused
             else:
-                self._append(str(table), batch.stream, rows)
+                self._append(str(table), batch.stream, rows, told)
         # Last, so that the states are committed after everything they cover.
         if own or covered:
-            made = _batch(batch.stream, own, at)
+            made = _batch(batch.stream, own, of_own, at)
             self._sinks[0].write(made, covered)
             batch.refused += made.refused
 
-    def _append(self, table: str, stream: ConfiguredStream, rows: list[Row]) -> None:
+    def _append(
+        self, table: str, stream: ConfiguredStream, rows: list[Row], told: Mapping[int, Sequence[Change]]
+    ) -> None:
         name = str(stream.descriptor)
         if self._elsewhere is None or stream.destination_sync_mode.startswith("overwrite"):
             raise FlowError(
@@ -174,7 +178,7 @@ class RoutedSink:
             )
         other = replace(stream, stream=replace(stream.stream, name=table, namespace=None), sync_mode="incremental")
         with closing(self._elsewhere(table)) as sink:
-            append(sink, other, _batch(other, rows, None).parts[0])
+            append(sink, other, _records(other.descriptor, rows, told, now_ms()))
 
     def complete(self, stream: ConfiguredStream, covered: Sequence[State]) -> None:
         """See ``Sink``."""
@@ -193,9 +197,18 @@ class RoutedSink:
             raise failure
 
 
-def _batch(stream: ConfiguredStream, rows: list[Row], emitted_at: int | None) -> Batch:
-    data, changes = encode_rows(rows)
-    records = Records(stream.descriptor, data, changes=changes)
-    if emitted_at is not None:
-        records.emitted_at = emitted_at
+def _batch(stream: ConfiguredStream, rows: list[Row], told: Mapping[int, Sequence[Change]], emitted_at: int) -> Batch:
+    records = _records(stream.descriptor, rows, told, emitted_at)
     return Batch(stream, [records] if rows else [], records.size)
+
+
+def _records(
+    stream: StreamDescriptor, rows: list[Row], told: Mapping[int, Sequence[Change]], emitted_at: int
+) -> Records:
+    """Rows as records again.
+
+    :param told: what was changed in them on the way here, by their place.
+    """
+    data, changes = encode_rows(rows)
+    both = {at: [*told.get(at, ()), *changes.get(at, ())] for at in {*told, *changes}}
+    return Records(stream, data, emitted_at, both)
