@@ -133,6 +133,20 @@ def test_a_signal_ends_the_suite_and_the_connector(tmp_path: Path, number: signa
     assert all(gone(int(pid)) for pid in pids.read_text().split())
 
 
+def test_expected_records_are_not_written_anew_by_a_read_that_fails(tmp_path: Path, config: str) -> None:
+    script, records = tmp_path / "fails.sh", tmp_path / "records.jsonl"
+    stream = {"name": "users", "json_schema": {"type": "object", "properties": {}},
+              "supported_sync_modes": ["full_refresh"]}  # fmt: skip
+    catalog = {"streams": [{"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}]}
+    record = {"type": "RECORD", "record": {"stream": "users", "data": {"id": 1}, "emitted_at": 1}}
+    script.write_text(f"echo '{json.dumps(record)}'\nexit 1\n")
+    records.write_text('{"stream": "users", "data": {"id": 7}, "emitted_at": 1}\n')
+    words = ["--command", f"sh {script}", "--config", config, "--only", "E20", "--update"]
+    files = ["--catalog", str(write(tmp_path / "catalog.json", catalog)), "--expected-records", str(records)]
+    assert main(["acceptance", *words, *files]) == 1
+    assert '"id": 7' in records.read_text()
+
+
 def test_what_runs_apart_is_killed_when_the_suite_is_ended(tmp_path: Path) -> None:
     killed: list[bool] = []
     with pytest.raises(Stopped):

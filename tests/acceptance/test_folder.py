@@ -106,15 +106,20 @@ def test_a_folder_without_a_command_is_refused(tmp_path: Path) -> None:
 
 def test_the_config_file_says_which_configs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder(tmp_path)
-    (path / "secrets").mkdir()
+    (path / "secrets" / "other").mkdir(parents=True)
     write(path / "secrets" / "config.json", CONFIG)
-    write(path / "secrets" / "us.json", {**CONFIG, "region": "us"})
+    for name in ("us.json", "other/us.json"):
+        write(path / "secrets" / name, {**CONFIG, "region": "us"})
     tests = {"connection": {"tests": [{"config_path": "secrets/config.json"}]},
              "basic_read": {"tests": [{"config_path": "secrets/config.json", "empty_streams": ["empty"]},
-                                      {"config_path": "secrets/us.json"}]}}  # fmt: skip
+                                      {"config_path": "secrets/us.json"},
+                                      {"config_path": "secrets/other/us.json"}]}}  # fmt: skip
     write(path / "acceptance-test-config.yml", {"acceptance_tests": tests})
     report_file = tmp_path / "report.json"
-    assert main(["acceptance", str(path), "--only", "C1,C2,E3", "--json", str(report_file)]) == 0
+    words = ["--only", "C1,C2,E3", "--json", str(report_file), "--keep", str(tmp_path / "keep")]
+    assert main(["acceptance", str(path), *words]) == 0
     found = json.loads(report_file.read_text())["results"]
-    assert [(one["id"], one["where"]) for one in found] == [("C1", None), ("C2", None), ("E3", None), ("E3", "us.json")]
+    wanted = [("C1", None), ("C2", None), ("E3", None), ("E3", "us.json"), ("E3", "us.json")]
+    assert [(one["id"], one["where"]) for one in found] == wanted
+    assert len([part for part in (tmp_path / "keep").iterdir() if part.is_dir()]) == 2  # neither over the other
     assert "E3   Each stream has records [us.json]" in capsys.readouterr().out

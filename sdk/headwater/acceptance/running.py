@@ -207,8 +207,8 @@ def run(
     with _folder(request.keep, request.room.container) as folder:
         connector = Connector(request.room, request.settings, folder)
         report = run_checks(connector, checks, tell, request.jobs, reproduce)
-        for name, settings, groups in request.others:
-            part = folder / name.replace(".json", "")
+        for number, (name, settings, groups) in enumerate(request.others, 1):
+            part = folder / f"{number}-{name.replace('.json', '')}"  # two may have one name, in two folders
             part.mkdir(exist_ok=True)
             some = [one for one in checks if one.id[0] in groups]
             more = run_checks(Connector(request.room, settings, part), some, tell, request.jobs, reproduce, name)
