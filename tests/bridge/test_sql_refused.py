@@ -120,3 +120,25 @@ def test_a_column_that_a_user_declared_not_null(db: Path) -> None:
     land(db, stream(properties={"v": {"type": ["null", "integer"]}}, mode="append_dedup", key=[["v"]]), {"v": None})
     assert query(db, "SELECT v FROM mine ORDER BY v") == [(None,), (1,)]
     assert query(db, "SELECT count(*) FROM sqlite_master WHERE tbl_name = 'issues' AND type = 'index'") == [(2,)]
+
+
+def test_the_first_refused_record_is_found_at_once_where_it_fails_the_sync(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A constraint that every record breaks must not cost a trial for each of them."""
+    trials: list[int] = []
+    trial = SqliteSink._trial
+
+    def counted(sink: SqliteSink, stream: Any, attempt: Any, only: Any) -> Any:
+        trials.append(len(only))
+        return trial(sink, stream, attempt, only)
+
+    monkeypatch.setattr(SqliteSink, "_trial", counted)
+    catalog = stream(properties=INTEGER)
+    land(db, catalog, {"v": 1})
+    execute(db, CHECK)
+    rows = [{"v": 2}, {"v": 12}, *({"v": 7 + 10 * number} for number in range(1000))]
+    with pytest.raises(DestinationError, match="no sevens") as caught:
+        land(db, catalog, *rows)
+    assert caught.value.internal == '{"v": 7}'
+    assert len(trials) < 30

@@ -9,7 +9,7 @@ import msgspec
 from headwater.bridge.sink import Batch
 from headwater.bridge.sinks.fit import Record
 from headwater.bridge.sinks.nested import Splitter
-from headwater.bridge.sinks.options import SqlOptions
+from headwater.bridge.sinks.options import Refused, SqlOptions
 from headwater.bridge.sinks.target import Target
 from headwater.errors import DestinationError
 
@@ -46,6 +46,7 @@ class Attempt:
         self._targets = targets
         self._options = options
         self._splitter = splitter
+        self._all: list[Record] = []  # of the batch, by their place; made when they are looked at one by one
         self.number = number
         self.thorough = False
         self.refused: dict[int, str] = {}
@@ -86,8 +87,8 @@ class Attempt:
             table whose rows were changed in the same transaction.
         :raises Refusal: when some can't be read; nothing is to be committed.
         """
-        chosen = set(self.left() if only is None else only)
-        records = [record for record in self._records() if record.number in chosen]
+        self._all = self._all or list(self._records())
+        records = [self._all[number] for number in (self.left() if only is None else only)]
         split = [records] if self._splitter is None else self._split(self._splitter, records)
         loads = []
         for target, part in zip(self._targets, split, strict=True):
@@ -143,10 +144,14 @@ class Attempt:
         )
 
 
-def culprits(places: Sequence[int], refusal: Callable[[Sequence[int]], str | None]) -> dict[int, str]:
+def culprits(
+    places: Sequence[int], refusal: Callable[[Sequence[int]], str | None], refused: Refused = "table"
+) -> dict[int, str]:
     """Which records are refused, by themselves or beside those before them, and why.
 
     :param refusal: tries some; why they are refused, or None.
+    :param refused: ``fail``: the first is enough, as it takes some twenty trials to find, and all of them may take
+        several for each.
     """
     taken: list[int] = []
     found: dict[int, str] = {}
@@ -158,6 +163,8 @@ def culprits(places: Sequence[int], refusal: Callable[[Sequence[int]], str | Non
             taken.extend(some)
         elif len(some) == 1:
             found[some[0]] = reason
+            if refused == "fail":
+                break
         else:
             middle = len(some) // 2
             left += [some[middle:], some[:middle]]

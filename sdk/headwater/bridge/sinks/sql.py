@@ -188,7 +188,7 @@ class SqlSink:
                 if not attempt.thorough:
                     attempt.thorough = True
                     continue
-                found = culprits(attempt.left(), lambda only: self._trial(stream, attempt, only))
+                found = culprits(attempt.left(), lambda only: self._trial(stream, attempt, only), self.options.refused)
                 if not found:
                     raise
                 attempt.refused.update(found)
