@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from headwater.bridge.runners import CommandRunner
 from headwater.bridge.sinks.memory import MemorySink
 from headwater.bridge.states.memory import MemoryStates
 from headwater.errors import ForeignError, HeadwaterError, IncompleteError
+from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import State, StreamDescriptor
 from tests.bridge.foreign.landed import Landed, configured, leaves_nothing, nasty
 
@@ -147,6 +149,17 @@ def test_exit_0_with_a_stream_of_which_nothing_was_said() -> None:
     assert isinstance(landed.error, IncompleteError)
     assert list(landed.error.errors) == ["b"]
     assert landed.at == 3
+
+
+def test_exit_0_with_nothing_said_overwrites_nothing() -> None:
+    source = CommandSource(runner=CommandRunner([sys.executable, "-c", ""], title="mute"))
+    (stream,) = configured("a").streams
+    catalog = ConfiguredCatalog((replace(stream, sync_mode="full_refresh", destination_sync_mode="overwrite"),))
+    landed = Landed(source, catalog)
+    assert isinstance(landed.error, IncompleteError)
+    assert "mute ended with exit code 0, but said nothing of it" in str(landed.error)
+    assert landed.sink.completed == []
+    assert Landed(source, configured("a")).error is None  # with nothing new, an old connector may be silent
 
 
 def test_exit_1_after_complete() -> None:

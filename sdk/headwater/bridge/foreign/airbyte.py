@@ -194,9 +194,11 @@ class _Reading:
         self._errors: list[ErrorTrace] = []
         self._with_state: set[StreamDescriptor | None] = set()
         self._with_records: set[StreamDescriptor] = set()
+        self._anything = False
 
     def take(self, message: Message) -> Iterator[Message]:
         """A message on its way."""
+        self._anything = True
         if isinstance(message, Records):
             self._with_records.add(message.stream)
         elif isinstance(message, State):
@@ -217,9 +219,10 @@ class _Reading:
         """
         streams = [stream.descriptor for stream in self._catalog.streams]
         if not self._status and end.code == 0 and not self._errors and not self._talk.cut:
-            for stream in streams:  # a connector from before there were statuses
-                self._status[stream] = Status.COMPLETE
-                yield StreamStatus(stream, Status.COMPLETE)
+            for one in self._catalog.streams:  # a connector from before there were statuses
+                if self._anything or not one.destination_sync_mode.startswith("overwrite"):
+                    self._status[one.descriptor] = Status.COMPLETE
+                    yield StreamStatus(one.descriptor, Status.COMPLETE)
         left = [stream for stream in streams if self._status.get(stream) is not Status.COMPLETE]
         for stream in left:
             if self._status.get(stream) is not Status.INCOMPLETE:
