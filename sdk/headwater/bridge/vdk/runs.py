@@ -153,8 +153,10 @@ class Runs:
                     failed[name] = classified(clean)
             if not again or self._stop.wait(self._retry_seconds * 2**number):
                 break
-            # An error of no single stream (under the source's id) has everything read again.
-            streams = None if source in again else again
+            streams = again
+            if source in again:  # an error of no single stream: everything is read again, and told anew
+                streams = None
+                failed.clear()
             log.info("Source %r: reading %s again.", source, ", ".join(sorted(again)))
         return failed
 
