@@ -221,6 +221,24 @@ def rotates() -> None:
         sys.exit(1)
 
 
+def renews_once() -> None:
+    """Renews its token, which no second run may use, and knows --properties alone, without a word; it has no
+    discovery where its config says so."""
+    config = json.loads(Path(ARGS.config).read_text())
+    number = int(config["token"].rpartition("-")[2])
+    with open(config["used"], "a+") as used:
+        used.seek(0)
+        if str(number) in used.read().split():
+            sys.exit("CRITICAL the token was used before")
+        used.write(f"{number}\n")
+    Path(ARGS.config).write_text(json.dumps({**config, "token": f"renewed-{number + 1}"}))
+    if config.get("mute"):
+        if not ARGS.discover:
+            ignores_discover()
+    elif ARGS.discover or ARGS.properties:
+        usual()
+
+
 def renews_and_waits() -> None:
     """Has no discovery; renews its token, gives a record, and has much more to do."""
     Path(ARGS.config).write_text('{"token": "renewed-1"}')
@@ -255,7 +273,7 @@ def main() -> None:
         parser.add_argument("--catalog")
     parser.parse_args(sys.argv[2:], ARGS)
     own = ("usual", "legacy", "silent_without_properties", "ignores_discover", "refuses_discover", "fails_discover")
-    if ARGS.discover and make not in (*own, "rotates", "renews_and_waits", "nothing"):
+    if ARGS.discover and make not in (*own, "rotates", "renews_once", "renews_and_waits", "nothing"):
         discover()
     else:
         globals()[make]()

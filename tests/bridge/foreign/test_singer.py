@@ -280,6 +280,17 @@ def test_a_config_that_the_tap_rewrites_is_kept_even_if_it_fails() -> None:
     assert kept == [{"token": "renewed-1"}, {"token": "renewed-2"}]
 
 
+def test_a_config_that_the_tap_rewrites_is_for_its_very_next_run(tmp_path: Path) -> None:
+    config = {"token": "s3cret-0", "used": str(tmp_path / "used")}
+    run = Run()
+    assert run(tap("renews_once", config)).error is None  # discovery, --catalog, --properties
+    assert run.ids() == [1, 2, 3]
+
+    source = tap("renews_once", {**config, "used": str(tmp_path / "used2"), "mute": True})
+    assert [stream.name for stream in source.discover().streams] == ["orders", "people"]  # discovery, a run
+    assert source.config["token"] == "renewed-2"
+
+
 def test_a_config_that_the_tap_rewrites_is_kept_where_it_is_ended_early() -> None:
     source = tap("renews_and_waits")
     source.check()  # the first record is enough

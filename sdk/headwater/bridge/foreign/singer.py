@@ -101,13 +101,14 @@ class SingerProtocol:
         assert offer is not None
         reading = Reading(offer, catalog, config)
         states = yield from reading.usable(states)
-        files = {CONFIG: encode_value(config)}
+        files: dict[str, bytes] = {}
         if states:
             files[_STATE] = encode_value(state_to_singer(states, reading.by_id))
         if not offer.learned:
             files[_CATALOG] = encode_value(with_selection(offer.raw, catalog))
         options = [self._option] if self._option else ["--catalog", "--properties"]
         for number, option in enumerate(options):
+            files[CONFIG] = encode_value(reading.config)  # which the run before may have renewed
             with self._talk(files, option) as talk:
                 last = offer.learned or number == len(options) - 1
                 again = yield from reading.run(talk, may_try_again=not last)

@@ -80,6 +80,7 @@ class Discovery:
         self._log = log
         self._discover = discover
         self._learn_seconds = learn_seconds
+        self._renewed: Mapping[str, Any] | None = None
 
     def run(self, config: Mapping[str, Any], *, soon: bool = False) -> Generator[Control, None, Offer]:
         """What it offers; gives the config where the tap changes it.
@@ -87,6 +88,7 @@ class Discovery:
         :param soon: one record proves that it works.
         :raises ForeignError: when it does not say, with its last words.
         """
+        self._renewed = None
         if self._discover:
             found = yield from self._ask(["--discover"], config, soon=soon)
             if isinstance(found, Offer):
@@ -94,7 +96,7 @@ class Discovery:
             if found.code != 0 and not _USAGE.search(found.stderr):
                 raise self._failed("--discover", found)
             self._log.info("%s has no discovery: its streams are learned from a run.", self._runner.title)
-        found = yield from self._ask([], config, soon=soon)
+        found = yield from self._ask([], self._renewed or config, soon=soon)
         if isinstance(found, Offer):
             return found
         raise self._failed("a run without a catalog", found)
@@ -119,6 +121,7 @@ class Discovery:
             else:
                 end = talk.exit()
                 if (changed := config_of(talk, config)) is not None:
+                    self._renewed = changed
                     yield Control(changed)
                 found = answer.offer(complete=end.code == 0)
                 return end if found is None else found

@@ -47,12 +47,13 @@ class Reading:
     """One read of a tap.
 
     :ivar by_id: the configured streams by ``tap_stream_id``.
+    :ivar config: the tap's, as it left it.
     """
 
     def __init__(self, offer: Offer, catalog: ConfiguredCatalog, config: Mapping[str, Any]) -> None:
         self._offer = offer
         self._catalog = catalog
-        self._config = config
+        self.config = config
         wanted = {stream.descriptor for stream in catalog.streams}
         self.by_id: dict[str, StreamDescriptor] = {}
         self._by_name: dict[str, StreamDescriptor] = {}
@@ -125,9 +126,9 @@ class Reading:
 
     def _config_changes(self, talk: Talk[SingerMessage]) -> Iterator[Message]:
         self._looked = time.monotonic()
-        changed = config_of(talk, self._config)
+        changed = config_of(talk, self.config)
         if changed is not None:
-            self._config = changed
+            self.config = changed
             yield Control(changed)
 
     def _take(self, message: SingerMessage | Log) -> Iterator[Message]:
