@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from headwater.protocol.messages import Change
+
+# What JSON escapes in a name, which msgspec takes for no field's name.
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Projection:
@@ -17,20 +22,28 @@ class Projection:
     """
 
     def __init__(self, fields: Iterable[str]) -> None:
-        names = list(fields)
-        self._names = frozenset(names)
-        kind = msgspec.defstruct(
-            "Projected",
-            [(f"f{place}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for place in range(len(names))],
-            rename={f"f{place}": name for place, name in enumerate(names)},
-            gc=False,
-        )
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(kind)
+        self._names = list(fields)
         self._encoder = msgspec.json.Encoder()
+        self._decoder: msgspec.json.Decoder[Any] | None = None
+        if not any(map(_ESCAPED.search, self._names)):
+            self._decoder = msgspec.json.Decoder(
+                msgspec.defstruct(
+                    "Projected",
+                    [
+                        (f"f{place}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET)
+                        for place in range(len(self._names))
+                    ],
+                    rename={f"f{place}": name for place, name in enumerate(self._names)},
+                    gc=False,
+                )
+            )
 
     def __call__(self, data: Sequence[bytes | msgspec.Raw]) -> list[bytes]:
         """Each object with only the chosen fields, in the order they were chosen."""
-        return list(map(self._encoder.encode, map(self._decoder.decode, data)))
+        if self._decoder is not None:
+            return list(map(self._encoder.encode, map(self._decoder.decode, data)))
+        found = map(_FIELDS.decode, data)
+        return [self._encoder.encode({name: each[name] for name in self._names if name in each}) for each in found]
 
     def changes(self, changes: Mapping[int, Sequence[Change]]) -> dict[int, list[Change]]:
         """Of what was changed in each object, that which concerns the chosen fields."""
