@@ -1,6 +1,6 @@
 """``headwater spec``, ``check``, ``discover`` and ``read``: the commands of any connector, whoever wrote it.
 
-Exit codes: 0 done; 1 the connector or a stream failed; 2 wrong usage or settings.
+Exit codes: 0 done; 1 the connector or a stream failed, or nobody reads on; 2 wrong usage or settings.
 """
 
 from __future__ import annotations
@@ -175,9 +175,12 @@ def _read(options: argparse.Namespace) -> int:
     states = _states(options.state) if options.state else []
     out = sys.stdout.buffer
     with closing(cast(Any, _limited(source.read(_wanted(options, source), states), options.limit))) as messages:
-        for message in messages:
-            out.write(_encoded(message))
-    out.flush()
+        try:
+            for message in messages:
+                out.write(_encoded(message))
+            out.flush()
+        except BrokenPipeError:  # whoever reads is gone, maybe in the middle
+            return 1
     return 0
 
 

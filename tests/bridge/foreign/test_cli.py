@@ -18,11 +18,18 @@ import pytest
 
 from headwater.bridge.flow_file import load_flows
 from headwater.errors import FlowError
-from tests.bridge.foreign.landed import NASTY
+from tests.bridge.foreign.landed import NASTY, configured
 from tests.bridge.foreign.test_singer import TAP
 from tests.bridge.runners.test_command import gone
 
 PYTHON = shlex.quote(sys.executable)
+
+
+BIG = """
+import json
+for n in range(300000):
+    print(json.dumps({"type": "RECORD", "record": {"stream": "a", "data": {"id": n}, "emitted_at": 1}}))
+"""
 
 
 def nasty(way: str) -> str:
@@ -104,6 +111,20 @@ def test_read_of_a_stream_that_is_not_there(tmp_path: Path) -> None:
     done = headwater("read", "--command", nasty("well"), "--stream", "zzz", folder=tmp_path)
     assert done.returncode == 2
     assert "'zzz'" in done.stderr
+
+
+def test_a_read_whose_reader_is_gone_is_no_success(tmp_path: Path, config: str) -> None:
+    (tmp_path / "big.py").write_text(BIG)
+    (tmp_path / "catalog.json").write_text(json.dumps(configured("a").to_json()))
+    words = ["read", "--command", f"{PYTHON} big.py", "--config", config, "--catalog", "catalog.json"]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "headwater", *words]
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as read:
+        assert read.stdout is not None
+        assert read.stderr is not None
+        assert b'"id": 0' in read.stdout.readline()
+        read.stdout.close()
+        assert (read.wait(200), read.stderr.read()) == (1, b"")
 
 
 def test_a_failing_read_gives_what_came_before(tmp_path: Path, config: str) -> None:
