@@ -98,6 +98,55 @@ def test_secrets_are_not_in_reports(tmp_path: Path, config: str, capsys: pytest.
     assert "****" in report.read_text()
 
 
+WITHOUT_SPEC = """
+import sys
+if "--config" in sys.argv:
+    print(open(sys.argv[sys.argv.index("--config") + 1]).read())
+sys.exit(1)
+"""
+
+
+def test_without_a_spec_what_sounds_like_a_secret_is_not_in_reports(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.py").write_text(WITHOUT_SPEC)
+    secrets = {"api_key": TOKEN, "password": 987654, "credentials": {"who": "nested-one"}}
+    config = write(tmp_path / "config.json", {**secrets, "region": "somewhere"})
+    report = tmp_path / "report.json"
+    words = ["--command", shlex.join([sys.executable, str(tmp_path / "broken.py")]), "--config", str(config)]
+    assert main(["acceptance", *words, "--only", "A1", "--json", str(report)]) == 1
+    said = capsys.readouterr().out + report.read_text()
+    assert "somewhere" in said
+    assert "****" in said
+    assert not [secret for secret in (TOKEN, "987654", "nested-one") if secret in said]
+
+
+@pytest.mark.parametrize("option", ["--config", "--catalog"])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b'{"token": "abc', "is no JSON"), (b"[1]", "must hold a JSON object"), (b'{"a": "\xff"}', "is no UTF-8")],
+)
+def test_a_broken_config_is_wrong_usage(
+    tmp_path: Path, option: str, content: bytes, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.json").write_bytes(content)
+    words = ["--command", command("correct"), option, str(tmp_path / "broken.json"), "--only", "B1"]
+    assert main(["acceptance", *words]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "broken.json" in said
+    assert option in said
+    assert "abc" not in said
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"a: \xff"])
+def test_a_broken_yaml_file_is_wrong_usage(tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "metadata.yaml").write_bytes(content)
+    words = ["--command", command("correct"), "--metadata", str(tmp_path / "metadata.yaml"), "--only", "B1"]
+    assert main(["acceptance", *words]) == 2
+    assert "metadata.yaml is no YAML" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -104,6 +104,13 @@ def test_a_folder_without_a_command_is_refused(tmp_path: Path) -> None:
         folder_room(tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"[project", b'name = "\xff"', b"project = 1", b"[tool.poetry]\nscripts = [1]"])
+def test_a_broken_pyproject_is_wrong_usage(tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(content)
+    assert main(["acceptance", str(tmp_path), "--only", "B1"]) == 2
+    assert str(tmp_path / "pyproject.toml") in capsys.readouterr().err
+
+
 def test_the_config_file_says_which_configs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder(tmp_path)
     (path / "secrets" / "other").mkdir(parents=True)

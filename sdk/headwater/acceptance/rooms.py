@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from headwater.errors import ConfigError
 
@@ -110,7 +110,7 @@ def folder_room(folder: Path) -> CommandRoom:
     """A connector's folder: the command that its pyproject.toml declares, installed in this environment; main.py; or
     a manifest.yaml alone, which the CDK runs in an environment of its own.
 
-    :raises ConfigError: it has neither.
+    :raises ConfigError: it has neither, or a pyproject.toml that can't be read.
     """
     manifest = folder / "manifest.yaml"
     if manifest.is_file() and not (folder / "pyproject.toml").is_file():
@@ -135,9 +135,19 @@ def _scripts(folder: Path) -> list[str]:
     if not path.is_file():
         return []
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    found = toml.loads(path.read_text(encoding="utf-8"))
-    poetry = (found.get("tool") or {}).get("poetry") or {}
-    return [*(found.get("project") or {}).get("scripts", {}), *poetry.get("scripts", {})]
+    try:
+        found = toml.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # also what is no UTF-8
+        raise ConfigError(f"{path} can't be read as TOML: {error}. Mend it, or say --command.") from None
+    names: list[str] = []
+    for table in ("project", "tool.poetry"):
+        scripts: Any = found
+        for part in (*table.split("."), "scripts"):
+            scripts = scripts.get(part, {})
+            if not isinstance(scripts, dict):
+                raise ConfigError(f"{path}: `{part}` of `{table}.scripts` must be a table.")
+        names += scripts
+    return names
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,7 @@ class Request:
     def of(options: argparse.Namespace) -> Request:
         """From the command line's options.
 
-        :raises ConfigError: they name no connector, or a file that is not there.
+        :raises ConfigError: they name no connector, or a file that is not there or is not what it must be.
         """
         lacking = [name for name in ("cryptography", "jsonschema", "yaml") if importlib.util.find_spec(name) is None]
         if lacking:
@@ -61,11 +62,11 @@ class Request:
         base = _settings(options, in_folder(Path(options.folder)) if options.folder else Settings())
         path = _config_file(options)
         found = config_file.load(path, yaml_of(path), base) if path is not None else None
-        main = replace(found.main, lacking=found.lacking) if found is not None else base
+        main = whole(replace(found.main, lacking=found.lacking) if found is not None else base)
         return Request(
             _room(options),
             main,
-            found.others if found is not None else (),
+            [(name, whole(one), groups) for name, one, groups in found.others] if found is not None else (),
             only=_words(options.only),
             skip=_words(options.skip),
             jobs=options.jobs or min(2, os.cpu_count() or 1),
@@ -175,8 +176,31 @@ def yaml_of(path: Path) -> Any:
 
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}.") from None
+    except (yaml.YAMLError, ValueError) as error:  # also what is no UTF-8, or no date
         raise ConfigError(f"{path} is no YAML: {error}.") from None
+
+
+def whole(settings: Settings) -> Settings:
+    """The same, once what the connector is to be given was found to be JSON.
+
+    :raises ConfigError: it is none, or no object.
+    """
+    for option, path in (("--config", settings.config), ("--catalog", settings.configured_catalog)):
+        if path is None:
+            continue
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{option}: {path} can't be read: {error.strerror}.") from None
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"{option}: {path} is no JSON: {error}.") from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{option}: {path} is no UTF-8 at byte {error.start}.") from None
+        if not isinstance(found, dict):
+            raise ConfigError(f"{option}: {path} must hold a JSON object.")
+    return settings
 
 
 def _ignored(given: Sequence[str], base: Settings) -> dict[str, list[str]]:

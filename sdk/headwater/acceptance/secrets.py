@@ -35,6 +35,20 @@ def values(schema: Any, config: Any) -> Iterator[str]:
             yield from values(schema.get("items"), item)
 
 
+def likely(config: Any) -> Iterator[str]:
+    """The values of the settings whose names sound like secrets, where no specification says which are; numbers too."""
+    from headwater.bridge.foreign.talk import secrets_by_name
+
+    def texts(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: texts(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [texts(inner) for inner in value]
+        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+    yield from secrets_by_name(texts(config))
+
+
 def replaced(schema: Any, config: Any, canary: str) -> Any:
     """The config with a canary in place of each secret."""
     secrets = set(values(schema, config))

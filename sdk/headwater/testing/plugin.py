@@ -19,7 +19,7 @@ from headwater.acceptance import config_file
 from headwater.acceptance.checks import Check
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.rooms import CommandRoom, ImageRoom, Room, folder_room, package_room
-from headwater.acceptance.running import in_folder, yaml_of
+from headwater.acceptance.running import in_folder, whole, yaml_of
 from headwater.acceptance.suite import chosen, run_one
 from headwater.testing.acceptance import tell
 
@@ -54,7 +54,7 @@ class _File(pytest.File):
         self.temporary = tempfile.TemporaryDirectory(prefix="headwater-acceptance-")
         folder = Path(self.temporary.name) / "runs"
         folder.mkdir(0o755)
-        connector = Connector(self._room(), replace(loaded.main, lacking=loaded.lacking), folder)
+        connector = Connector(self._room(), whole(replace(loaded.main, lacking=loaded.lacking)), folder)
         only, skip = (option(name).split(",") if option(name) else [] for name in
                       ("--acceptance-only", "--acceptance-skip"))  # fmt: skip
         for check in chosen(only, skip):
