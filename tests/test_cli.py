@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import sqlite3
@@ -326,6 +327,18 @@ def test_streams_that_fail_alike_are_told_of_once() -> None:
     one = ConfigError("the token was revoked")
     told = paragraph(IncompleteError({"a": one, "b": ConfigError("the token was revoked"), "c": SourceError("x")}), "f")
     assert told.count("revoked") == 1 and "streams 'a', 'b'" in told and "stream 'c'" in told
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["acceptance", "--list"]])
+def test_output_that_nobody_reads_is_no_success(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "headwater", *arguments]
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,15 @@
 """The command ``headwater``: run flows, list connectors, look at states and schemas, check connectors.
 
-Exit codes: 0 all streams complete; 1 something failed; 2 wrong usage or configuration, nothing was read;
-130 and 143 after an interrupt and a SIGTERM.
+Exit codes: 0 all streams complete; 1 something failed, or nobody reads the output any more; 2 wrong usage or
+configuration, nothing was read; 130 and 143 after an interrupt and a SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -36,15 +38,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError:  # not in the main thread
         before = None
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()  # here, as at Python's end it could only be complained of
+        return code
     except (FlowError, ConfigError) as error:
         complain(error)
         return USAGE
     except HeadwaterError as error:
         complain(error)
         return FAILED
-    except BrokenPipeError:
-        return OK
+    except BrokenPipeError:  # what was to be told was cut off
+        _silence()
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as end:
@@ -59,6 +64,12 @@ def complain(error: BaseException, flow: str | None = None) -> None:
     from headwater.cli_run import paragraph
 
     sys.stderr.write(paragraph(error, flow) + "\n")
+
+
+def _silence() -> None:
+    """Nothing more is written to where nobody reads: Python would try again at its end, and complain."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
