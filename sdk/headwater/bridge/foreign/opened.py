@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from headwater.bridge.runners.command import CommandRunner
 from headwater.bridge.runners.venv import VenvRunner
 from headwater.errors import ConfigError, FlowError
 
-TEXT, TEXTS, NUMBER, FLAG, TABLE, ANY = "a text", "a list of texts", "a number", "true or false", "a table", ""
+TEXT, TEXTS, NUMBER, FLAG, TABLE = "a text", "a list of texts", "a number", "true or false", "a table"
 TEXT_OR_TEXTS = "a text or a list of texts"
 TEXT_OR_TABLE = "a text or a table"
+SIZE = "a size, such as '512m' or '2g', or a number of bytes"
 
 _OF_ALL = {"protocol": TEXT, "environment": TABLE, "silence": NUMBER}
 _OF_VENVS = {"python": TEXT, "requirements": TEXTS, "constraints": TEXTS}
@@ -29,7 +31,7 @@ KINDS: Mapping[str, Mapping[str, str]] = {
         "image": TEXT,
         "pull": TEXT,
         "network": TEXT,
-        "memory": ANY,
+        "memory": SIZE,
         "cpus": NUMBER,
         "mounts": TEXTS,
         "user": TEXT,
@@ -44,6 +46,8 @@ KINDS: Mapping[str, Mapping[str, str]] = {
 SINGER = {"catalog": TEXT_OR_TABLE, "discover": FLAG, "catalog_option": TEXT}
 """The settings of a tap, besides."""
 
+_SIZE = re.compile(r"\d+(\.\d+)?([kmgt]?b?)", re.ASCII | re.IGNORECASE)  # as docker-py takes it
+
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     TEXT: lambda value: isinstance(value, str) and bool(value),
     TEXTS: lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value),
@@ -52,7 +56,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     TABLE: lambda value: isinstance(value, Mapping) and all(isinstance(part, str) for part in value.values()),
     TEXT_OR_TEXTS: lambda value: bool(value) and (isinstance(value, str) or _CHECKS[TEXTS](value)),
     TEXT_OR_TABLE: lambda value: isinstance(value, (str, Mapping)),
-    ANY: lambda value: True,
+    SIZE: lambda value: bool(_SIZE.fullmatch(value)) if isinstance(value, str) else type(value) is int and value > 0,
 }
 
 
