@@ -317,6 +317,25 @@ def test_dedup_by_a_composite_and_nested_key(db: Path, caplog: pytest.LogCapture
     assert "'issues': 4 rows have null in their primary key" in caplog.text
 
 
+@pytest.mark.parametrize("name", ['a"b', '"', "a\\b", "a\nb", "a.b", '\\"'])
+def test_dedup_by_a_nested_key_with_any_name(db: Path, name: str) -> None:
+    properties = {"org": {"type": "object"}, "v": {"type": "string"}}
+    catalog = stream(properties=properties, mode="append_dedup", key=[["org", name]], cursor=["org", name])
+    land(db, catalog, {"org": {name: 1}, "v": "a"}, {"org": {name: 2}, "v": "b"})
+    land(db, catalog, {"org": {name: 1}, "v": "c"})
+    assert query(db, "SELECT v FROM issues ORDER BY v") == [("b",), ("c",)]
+
+
+def test_a_nested_key_that_can_not_be_looked_up_is_told(db: Path) -> None:
+    catalog = stream(properties={"org": {"type": "object"}}, mode="append_dedup", key=[["org", 'a".b']])
+    try:
+        land(db, catalog, {"org": {'a".b': 1}}, {"org": {'a".b': 1}})
+    except DestinationError as error:  # what older versions of SQLite can't
+        assert "can't look up the nested key 'a\".b'" in str(error)
+    else:
+        assert query(db, "SELECT count(*) FROM issues") == [(1,)]
+
+
 def test_dedup_when_the_key_column_is_widened(db: Path) -> None:
     catalog = stream(properties=KEYED, mode="append_dedup", key=[["id"]])
     land(db, catalog, {"id": 1, "v": "a"}, {"id": 2**70, "v": "b"})

@@ -15,7 +15,7 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from headwater.bridge.sinks.columns import Kind, fits
 from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part, TableName
 from headwater.bridge.sinks.names import EXTRACTED_AT, LINK, OWN, NameRules, quoted
 from headwater.bridge.sinks.sqlite_rows import conflict, insert
+from headwater.errors import DestinationError
 
 _LOG = logging.getLogger(__name__)
 
@@ -262,8 +263,22 @@ class SqliteEngine(Engine):
         name = row + part.column.sql
         if not part.rest:
             return name
-        inner = "$" + "".join('."' + step.replace("'", "''") + '"' for step in part.rest)
-        return f"json_extract({name}, '{inner}')"
+        inner = "$" + "".join("." + self._step(step) for step in part.rest)
+        return "json_extract({}, '{}')".format(name, inner.replace("'", "''"))
+
+    def _step(self, name: str) -> str:
+        """A key in a path, as JSON writes it. One with a double quote is found by older versions of SQLite only
+        without quotes around it, by newer ones only with them."""
+        written = msgspec.json.encode(name).decode()
+        if '"' not in name:
+            return written
+        for form in (written, written[1:-1]):
+            with suppress(sqlite3.OperationalError):
+                if self.rows("SELECT json_extract(?, ?)", (f"{{{written}:1}}", f"$.{form}")) == [(1,)]:
+                    return form
+        raise DestinationError(
+            f"SQLite {sqlite3.sqlite_version} can't look up the nested key {name!r}: name another one, or append."
+        )
 
     # Rows
 
