@@ -13,6 +13,7 @@ import pytest
 from headwater.bridge.sinks.sqlite import SqliteSink
 from headwater.bridge.states.file import FileStates
 from headwater.bridge.states.memory import MemoryStates
+from headwater.bridge.states.mirrored import MirroredSink
 from headwater.bridge.states.store import without
 from headwater.errors import StateError
 from headwater.protocol.catalog import ConfiguredCatalog
@@ -54,6 +55,40 @@ def test_a_global_state_replaces_all_and_a_later_stream_state_replaces_it(store:
     assert store.load() == [global_state(2, kind)]
     store.store([state("a", 3)])
     assert store.load() == [state("a", 3)]
+
+
+@pytest.mark.parametrize(
+    ("found", "copied", "told", "kept"),
+    [
+        ([state("a", 2)], [state("a", 1)], "They replace the others of the same streams.", [state("a", 2)]),
+        ([state("a", 2)], [state("a", 1), state("b", 1)], "It has none of 'b': each", [state("b", 1), state("a", 2)]),
+        ([], [state("b", 1)], "It has none of 'b': each", [state("b", 1)]),
+        ([], [global_state(1)], "It has none of all streams: each", [global_state(1)]),
+        ([state("a", 2)], [global_state(1)], "They replace the others of the same streams.", [state("a", 2)]),
+    ],
+)
+def test_what_becomes_of_a_host_s_states_is_told(
+    found: list[State],
+    copied: list[State],
+    told: str,
+    kept: list[State],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink, host = SqliteSink(tmp_path / "states.db"), MemoryStates(copied)
+    sink.open(ConfiguredCatalog())
+    try:
+        assert sink.states is not None
+        sink.states.store(found)
+        states = MirroredSink(sink, host).states
+        assert states.load() == found
+        assert host.load() == kept
+        (record,) = caplog.records
+        assert told in record.getMessage()
+        assert ("stays, unused, until" in record.getMessage()) is (len(kept) > len(found))
+        assert ("They replace" in record.getMessage()) is bool(found)
+    finally:
+        sink.close()
 
 
 def test_replace(store: Any) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from headwater.bridge.sink import Batch, Sink
-from headwater.bridge.states.store import StateStore
+from headwater.bridge.states.store import StateStore, merged
 from headwater.errors import FlowError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
 from headwater.protocol.messages import State
@@ -18,7 +18,8 @@ class MirroredSink:
     """A sink whose states are copied to a host's store after they were committed with the rows.
 
     The destination's states are those that a sync starts from: they are true whatever dies when. Where the
-    host's differ (it was down, the database was restored from a backup), they are replaced, with a warning.
+    host's differ (it was down, the database was restored from a backup), they are replaced, with a warning; what the
+    host alone has is not used, and stays until its stream gives a new state.
 
     :param sink: one that keeps states.
     :param host: gets each state soon after the destination has it.
@@ -72,7 +73,8 @@ class _Mirrored:
             if copied:
                 _LOG.warning(
                     "The states in the destination differ from those that are kept outside of it. The destination's "
-                    "are true: it has the rows. The others are replaced."
+                    "are true: it has the rows.%s",
+                    _what_becomes(found, copied),
                 )
             if found:
                 self._host.store(found)
@@ -86,3 +88,14 @@ class _Mirrored:
 
 def _by_stream(states: Sequence[State]) -> dict[str, object]:
     return {str(state.stream): state.raw if state.stream is None else state.stream_state for state in states}
+
+
+def _what_becomes(found: Sequence[State], copied: Sequence[State]) -> str:
+    """Of the host's states, where they differ from the destination's."""
+    true = _by_stream(found)
+    left = [name for name in _by_stream(merged(copied, found)) if name not in true]
+    said = " They replace the others of the same streams." if found else ""
+    if left:
+        names = ", ".join("all streams" if name == str(None) else repr(name) for name in left)
+        said += f" It has none of {names}: each that is kept outside stays, unused, until its stream gives a new state."
+    return said
