@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from headwater.errors import ConfigError, HeadwaterError, SourceError, TransientError
 from headwater.protocol.values import encode_rows
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
     from headwater.protocol.messages import Change
+    from headwater.sql.session import Address
     from headwater.sql.tunnel import Private
 
 log = logging.getLogger("headwater")
@@ -55,6 +56,7 @@ class Database(Dialect):
     :param timeouts: how long it may take.
     :param reach: called before each connection is made.
     :cvar default_schemas: those that are read where the config names none; empty: the database's own.
+    :cvar bare: it takes an :class:`~headwater.sql.session.Address`, and then needs no SQLAlchemy.
     :cvar shares: several connections can see the same point in time; else a read has one connection.
     :cvar part_size: bytes of a table from which on it is read in parts, and that a part has at least.
     :cvar page_size: bytes of a page, about.
@@ -62,6 +64,7 @@ class Database(Dialect):
     """
 
     default_schemas: tuple[str, ...] = ()
+    bare: ClassVar[bool] = False
     shares: bool = False
     part_size: int = 64 * 1024 * 1024
     page_size: int = 512 * 1024
@@ -69,7 +72,7 @@ class Database(Dialect):
 
     def __init__(
         self,
-        url: URL,
+        url: URL | Address,
         connect: Mapping[str, Any] | None = None,
         timeouts: Timeouts = Timeouts(),
         reach: Callable[[], None] = lambda: None,
@@ -92,7 +95,7 @@ class Database(Dialect):
 
             try:
                 self._engine = create_engine(
-                    self.url,
+                    cast("URL", self.url),
                     connect_args=self._connect,
                     poolclass=NullPool,
                     **self.engine_options(),
@@ -112,7 +115,7 @@ class Database(Dialect):
         """
         self._reach()
         try:
-            connection = self.engine.connect()
+            connection = self.opened()
         except Exception as error:
             raise self.failure(error, f"to connect to {self.place}") from error
         try:
@@ -123,6 +126,10 @@ class Database(Dialect):
                 raise self.failure(error, f"to begin with {self.place}") from error
             raise
         return connection
+
+    def opened(self) -> Connection:
+        """A new connection, as the driver gives it."""
+        return self.engine.connect()
 
     @staticmethod
     def arguments(ssl: Any, private: Private, host: str, way: tuple[str, int] | None) -> dict[str, Any]:
@@ -253,12 +260,10 @@ class Database(Dialect):
         """
         if isinstance(error, HeadwaterError):
             return error
-        from sqlalchemy import exc
-
         original = getattr(error, "orig", None) or error
         said = " ".join(str(original).split()).rstrip(".")
         kind = self.kind_of_failure(original)
-        if kind is None and isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+        if kind is None and getattr(error, "connection_invalidated", False):
             kind = TransientError
         return (kind or SourceError)(f"The database failed {doing}: {said}.", internal=type(original).__name__)
 

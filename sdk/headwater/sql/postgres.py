@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.sql.database import Database, Rows
 from headwater.sql.dialect import digits
 from headwater.sql.marks import Marks
+from headwater.sql.session import Address, Session
 from headwater.sql.tables import Column, Selection, Table, Wanted
 
 if TYPE_CHECKING:
@@ -45,12 +46,21 @@ class Postgres(Database):
     """A PostgreSQL server, or one that speaks as it does: 12 or later."""
 
     default_schemas = ("public",)
+    bare = True
     shares = True
     rows_per_step = 64
     """Rows that are taken before it is looked how many bytes they are."""
 
     def engine_options(self) -> dict[str, Any]:
         return {**super().engine_options(), "isolation_level": "AUTOCOMMIT"}
+
+    def opened(self) -> Connection:
+        if not isinstance(self.url, Address):
+            return super().opened()
+        try:
+            return cast("Connection", Session(self._arguments()))
+        except ImportError as error:
+            raise SourceError(f"There is no driver for {self.url.drivername!r}: {error}.") from error
 
     @staticmethod
     def arguments(ssl: Any, private: Private, host: str, way: tuple[str, int] | None) -> dict[str, Any]:
@@ -149,11 +159,16 @@ class Postgres(Database):
     @staticmethod
     def driver(connection: Connection) -> Any:
         """psycopg's connection."""
-        return connection.connection.driver_connection
+        return connection.driver if isinstance(connection, Session) else connection.connection.driver_connection
 
     def driver_arguments(self) -> dict[str, Any]:
         """What psycopg's own ``connect`` takes."""
         self._reach()
+        return self._arguments()
+
+    def _arguments(self) -> dict[str, Any]:
+        if isinstance(self.url, Address):
+            return {**self.url.arguments(), **self._connect}
         _, found = self.engine.dialect.create_connect_args(self.url)
         return {**found, **self._connect}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from headwater.sql.session import Address
 from headwater.sql.settings import KeyTunnel, PasswordTunnel, ServerConfig
 from headwater.sql.source import SqlSource
 from headwater.sql.tunnel import Private, Tunnel
@@ -33,6 +34,13 @@ class ServerSource(SqlSource):
         config: Any = self.config
         password = config.password.reveal() if config.password is not None else None
         return URL.create(self.driver, config.username, password, config.host, config.port, config.database)
+
+    def address(self) -> URL | Address:
+        if not self.database_class.bare or type(self).url is not ServerSource.url:
+            return self.url()
+        config: Any = self.config
+        password = config.password.reveal() if config.password is not None else None
+        return Address(self.driver, config.username, password, config.host, config.port, config.database)
 
     def connect_arguments(self) -> Mapping[str, Any]:
         tunnel = self.tunnel()

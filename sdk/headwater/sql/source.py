@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headwater.protocol.catalog import ConfiguredStream
     from headwater.reader import StreamReader
     from headwater.sql.postgres_cdc import Capture
+    from headwater.sql.session import Address
     from headwater.stream import Stream
 
 log = logging.getLogger("headwater")
@@ -67,6 +68,10 @@ class SqlSource(Source):
         """Where the database is, with the driver: SQLAlchemy's URL. Called once."""
         raise NotImplementedError(f"{type(self).__name__} needs a url().")
 
+    def address(self) -> URL | Address:
+        """The same for :attr:`database_class`, which may not need SQLAlchemy for it."""
+        return self.url()
+
     def connect_arguments(self) -> Mapping[str, Any]:
         """Further arguments of the driver's ``connect``. Called once."""
         return {}
@@ -98,7 +103,7 @@ class SqlSource(Source):
         """What is asked."""
         if self._database is None:
             self._database = self.database_class(
-                self.url(), self.connect_arguments(), self.config.timeouts(), self.reach
+                self.address(), self.connect_arguments(), self.config.timeouts(), self.reach
             )
         return self._database
 
