@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from headwater.acceptance.engine import How, Stopped, execute
+from headwater.acceptance.proxy import Answer, Proxy, Request
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.rooms import ImageRoom
 from headwater.cli import main
@@ -203,6 +204,21 @@ def test_what_runs_apart_is_killed_when_the_suite_is_ended(tmp_path: Path) -> No
             ["sleep", "900"], Recording(1, [], [], tmp_path), How(stopped=lambda: True), lambda: killed.append(True)
         )
     assert killed == [True]
+
+
+def test_the_proxy_ends_with_the_suite(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Proxy] = []
+
+    class Kept(Proxy):
+        def __init__(self, folder: Path, trust: Path | None = None) -> None:
+            super().__init__(folder, trust)
+            made.append(self)
+
+    monkeypatch.setattr("headwater.acceptance.proxy.Proxy", Kept)
+    main(["acceptance", "--command", command("correct"), "--config", config, "--only", "X11"])
+    (proxy,) = made
+    with pytest.raises(ValueError, match="closed file"):
+        proxy.tape.add(Request("GET", "http://127.0.0.1/"), Answer(200, (), b"x"))
 
 
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

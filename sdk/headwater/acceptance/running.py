@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -229,13 +230,14 @@ def run(
     """Run the suite and write its reports; gives the exit code."""
     checks = chosen(request.only, request.skip)
     with _folder(request.keep, request.room.container) as folder:
-        connector = Connector(request.room, request.settings, folder)
-        report = run_checks(connector, checks, tell, request.jobs, reproduce)
+        with closing(Connector(request.room, request.settings, folder)) as connector:
+            report = run_checks(connector, checks, tell, request.jobs, reproduce)
         for number, (name, settings, groups) in enumerate(request.others, 1):
             part = folder / f"{number}-{name.replace('.json', '')}"  # two may have one name, in two folders
             part.mkdir(exist_ok=True)
             some = [one for one in checks if one.id[0] in groups]
-            more = run_checks(Connector(request.room, settings, part), some, tell, request.jobs, reproduce, name)
+            with closing(Connector(request.room, settings, part)) as connector:
+                more = run_checks(connector, some, tell, request.jobs, reproduce, name)
             report.results += more.results
             report.recordings = [*report.recordings, *more.recordings]
             report.seconds += more.seconds

@@ -54,7 +54,9 @@ class Web:
 
         folder = self.connector.folder / "proxy"
         folder.mkdir(exist_ok=True)
-        return Proxy(folder, self.connector.settings.trust)
+        found = Proxy(folder, self.connector.settings.trust)
+        self.connector.closing.callback(found.close)
+        return found
 
     def read(
         self,

@@ -54,7 +54,8 @@ class _File(pytest.File):
         self.temporary = tempfile.TemporaryDirectory(prefix="headwater-acceptance-")
         folder = Path(self.temporary.name) / "runs"
         folder.mkdir(0o755)
-        connector = Connector(self._room(), whole(replace(loaded.main, lacking=loaded.lacking)), folder)
+        settings = whole(replace(loaded.main, lacking=loaded.lacking))
+        connector = self.connector = Connector(self._room(), settings, folder)
         only, skip = (option(name).split(",") if option(name) else [] for name in
                       ("--acceptance-only", "--acceptance-skip"))  # fmt: skip
         for check in chosen(only, skip):
@@ -72,6 +73,7 @@ class _File(pytest.File):
 
     def teardown(self) -> None:
         """The recordings go."""
+        self.connector.close()
         self.temporary.cleanup()
 
 
