@@ -208,6 +208,20 @@ def test_a_table_that_changes_its_columns_goes_on(sql: Any) -> None:
     assert [row.get("more") for row in rows(run(sql, first))] == [None, 7, 7]
 
 
+def test_a_type_that_was_dropped_since(sql: Any) -> None:
+    sql("CREATE TYPE mood AS ENUM ('sad')")
+    sql("ALTER TABLE orders ADD COLUMN mood mood")
+    first = run(sql)
+    sql("INSERT INTO orders (id, note, mood) VALUES (1, 'a', 'sad')")
+    sql("ALTER TABLE orders ALTER COLUMN mood TYPE text")
+    sql("DROP TYPE mood")
+    with pytest.raises(ConfigError, match=r"public\.orders has values of a type that was dropped .*Clear the stream's"):
+        run(sql, first).ok()
+    assert [(row["id"], row["mood"]) for row in rows(run(sql))] == [(1, "sad")]
+    sql("ALTER TABLE orders DROP COLUMN mood")
+    assert [(row["id"], row["note"]) for row in rows(run(sql, first))] == [(1, "a")]
+
+
 def test_streams_that_are_added_and_tables_that_are_not_captured(sql: Any) -> None:
     sql("INSERT INTO orders VALUES (1)")
     source = source_of(sql)

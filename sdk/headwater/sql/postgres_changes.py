@@ -121,16 +121,16 @@ class Rewriting:
 
     def _made(self, relation: Relation, wanted: Sequence[str]) -> tuple[str, list[Column]]:
         quoted = self._database.quoted
-        kinds = kinds_of(self._connection, [(each.oid, each.modifier) for each in relation.fields])
-        fields = dict(zip((each.name for each in relation.fields), kinds, strict=True))
+        places = {each.name: place for place, each in enumerate(relation.fields) if each.name in wanted}
+        asked = [(relation.fields[place].oid, relation.fields[place].modifier) for place in places.values()]
+        kinds = kinds_of(self._connection, asked, f"The log of changes of {relation.schema}.{relation.name}")
+        fields = dict(zip(places, kinds, strict=True))
         columns = [Column(name, *fields[name]) for name in wanted if name in fields]
-        typed = [
-            f"u.c{place}::{written} AS {quoted(name)}" for place, (name, (written, _)) in enumerate(fields.items())
-        ]
-        arrays = ", ".join(["%s::text[]"] * len(fields))
-        named = ", ".join(f"c{place}" for place, _ in enumerate(fields))
+        typed = [f"u.c{places[name]}::{written} AS {quoted(name)}, " for name, (written, _) in fields.items()]
+        arrays = ", ".join(["%s::text[]"] * len(relation.fields))
+        named = ", ".join(f"c{place}" for place, _ in enumerate(relation.fields))
         chosen = ", ".join(f"{self._database.expression(each)} AS {quoted(each.name)}" for each in columns)
-        rows = f'SELECT {", ".join(typed)}, u."_place" FROM unnest(\0) WITH ORDINALITY u({named}, "_place")'
+        rows = f'SELECT {"".join(typed)}u."_place" FROM unnest(\0) WITH ORDINALITY u({named}, "_place")'
         query = (
             f'SELECT (SELECT row_to_json(t) FROM (SELECT {chosen}) AS t)::text FROM ({rows}) AS r ORDER BY r."_place"'
         )
