@@ -39,6 +39,8 @@ class TestRoundTrip:
         assert back.get({"repository": "unseen"}) == state.get({"repository": "unseen"}) == everywhere
         assert back.to_json() == state.to_json()
         assert state.to_json()
+        pieces = state.to_chunks()
+        assert encode(state.to_json()) == b"".join(pieces) if pieces else "states" not in state.to_json()
 
     def test_of_nothing(self) -> None:
         state = StreamState("at", None)
@@ -162,6 +164,17 @@ class TestForms:
         state = StreamState("at", blob)
         assert state.get({"id": str(written), "b": "1"}) == "1"
         assert state.to_json() == blob
+        assert json.loads(b"".join(state.to_chunks() or ())) == blob
+
+    @pytest.mark.parametrize("name", ["z", "\ud800"])
+    def test_partitions_with_their_names_in_another_order(self, name: str) -> None:
+        state = StreamState("at", None)
+        for partition in ({name: 1, "a": 2}, {"a": 1, name: 2}, {name: "1", "a": 3}, {"a": "x"}):
+            state.set(partition, "1")
+        clean = name.replace("\ud800", "\ufffd")
+        found = [list(entry["partition"].items()) for entry in state.to_json()["states"]]
+        assert found == [[(clean, 1), ("a", 2)], [("a", 1), (clean, 2)], [(clean, "1"), ("a", 3)], [("a", "x")]]
+        assert encode(state.to_json()) == b"".join(state.to_chunks() or ())
 
     def test_a_partition_is_not_read_from_a_global_cursor_that_is_not_used(self) -> None:
         blob = {

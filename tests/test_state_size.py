@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from headwater import Config, Cursor, Record, Slice, Source, Stream
+from headwater.protocol.airbyte import decode
+from headwater.protocol.airbyte import encode as encode_message
 from headwater.protocol.messages import Records, State
 from headwater.protocol.values import encode
 from headwater.state import StreamState
@@ -81,12 +83,24 @@ def test_a_partition_takes_a_few_hundred_bytes_of_memory() -> None:
         tracemalloc.start()
         state = StreamState("at", None)
         for number in range(count):
-            state.expect({"sensor": number})
-            state.set({"sensor": number}, f"2024-01-01T00:{number % 60:02d}:00Z")
+            state.expect({"site": 1, "sensor": number})
+            state.set({"site": 1, "sensor": number}, f"2024-01-01T00:{number % 60:02d}:00Z")
         size = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
         assert len(state) == count
         return size / count
 
-    assert grown(5_000) < 350
-    assert grown(20_000) < 350
+    assert grown(5_000) < 300
+    assert grown(20_000) < 300
+
+
+def test_a_state_takes_little_more_memory_than_its_line() -> None:
+    source = Plant(8_000)
+    states = [each for each in source.read(source.discover().configured(None), ()) if isinstance(each, State)]
+    tracemalloc.start()
+    line = encode_message(states[-1])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * len(line)  # its dictionaries would take eight times as much
+    assert decode(line) == states[-1]
+    assert encode_message(states[-1]) == line  # decoded meanwhile

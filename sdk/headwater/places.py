@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,14 +17,15 @@ _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,16}")
 
 
 class Places:
-    """What is known of each partition, in as little memory as there may be: a hundred thousand of them take 30 MB.
+    """What is known of each partition, in as little memory as there may be: a hundred thousand of them take 25 MB.
 
     Partitions that are equal but for a number that is written as text are the same.
     """
 
     def __init__(self) -> None:
         self._values: dict[bytes, Any] = {}
-        self._spelled: dict[bytes, bytes] = {}  # partitions that are spelled otherwise than their identity
+        self._order: tuple[str, ...] | None = None  # of the names in the first partition
+        self._spelled: dict[bytes, bytes] = {}  # those spelled otherwise than that
         self._alike: dict[tuple[str, ...], list[bytes]] | None = None  # those of the stored state, by their values
 
     def __len__(self) -> int:
@@ -41,9 +42,11 @@ class Places:
         """Remember it; says whether it was news."""
         identity = _identity(partition)
         if identity not in self._values:
-            spelled = encode(partition)
-            if spelled != identity:
-                self._spelled[identity] = spelled
+            if self._order is None:
+                found = msgspec.json.decode(encode(partition))
+                self._order = tuple(found) if found.keys() == partition.keys() else ()
+            if tuple(partition) != self._order or any(_plain(each) is not each for each in partition.values()):
+                self._spelled[identity] = encode(partition)
         elif self._values[identity] == value:
             return False
         self._values[identity] = value
@@ -72,7 +75,43 @@ class Places:
         """All partitions of which something is known, in the order in which they came."""
         for identity, value in list(self._values.items()):
             if value is not None:
-                yield msgspec.json.decode(self._spelled.get(identity, identity)), value
+                yield self._partition(identity), value
+
+    def to_bytes(self, cursor: Callable[[Any], Mapping[str, Any] | None]) -> bytearray:
+        """The JSON of a state's ``states``: of a hundred thousand partitions a sixth of what their dictionaries take.
+
+        :param cursor: what it says of a partition of which this is known; None: nothing.
+        """
+        sorted_too = self._order is not None and list(self._order) == sorted(self._order)
+        found = bytearray(b"[")
+        for identity, value in list(self._values.items()):
+            said = None if value is None else cursor(value)
+            if said is None:
+                continue
+            spelled = self._spelled.get(identity)
+            if spelled is None:
+                spelled = identity if sorted_too else encode(self._partition(identity))
+            found += b'{"partition":%b,"cursor":%b},' % (spelled, encode(said))
+        if len(found) > 1:
+            found.pop()
+        found += b"]"
+        return found
+
+    def _partition(self, identity: bytes) -> dict[str, Any]:
+        """As it was spelled."""
+        spelled = self._spelled.get(identity)
+        if spelled is not None:
+            return msgspec.json.decode(spelled)  # type: ignore[no-any-return]
+        found = msgspec.json.decode(identity)
+        return {name: found[name] for name in self._order or ()}
+
+
+def chunks(blob: Mapping[str, Any], states: bytes | bytearray) -> list[bytes | bytearray]:
+    """The JSON of a state's content, in pieces, with these ``states``."""
+    found: list[bytes | bytearray] = []
+    for name, value in blob.items():
+        found += (b"," if found else b"{", encode(name), b":", states if name == "states" else encode(value))
+    return [*found, b"}"]
 
 
 def _identity(partition: Partition) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from headwater.errors import ConfigError
-from headwater.places import Partition, Places
+from headwater.places import Partition, Places, chunks
 from headwater.state import NO_CURSOR, flat
 
 COMPLETE: Mapping[str, Any] = {"__ab_full_refresh_sync_complete": True}
@@ -110,6 +110,11 @@ class PagesState:
             return {"states": states}
         whole = None if self._whole is COMPLETE else _cursor(self._whole)
         return dict(NO_CURSOR) if whole is None else whole
+
+    def to_chunks(self) -> list[bytes | bytearray] | None:
+        """The same as JSON, in pieces, for a state of many partitions; None: it has none."""
+        states = b"[]" if self._is_complete else self._places.to_bytes(_cursor)
+        return None if states == b"[]" else chunks({"states": ...}, states)
 
 
 def _cursor(value: Any) -> dict[str, Any] | None:

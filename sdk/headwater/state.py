@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from headwater.cursor import Cursor
 from headwater.errors import ConfigError
-from headwater.places import Partition, Places
+from headwater.places import Partition, Places, chunks
 from headwater.protocol.messages import State, StreamDescriptor
 
 NO_CURSOR: Mapping[str, Any] = {"__ab_no_cursor_state_message": True}
@@ -173,11 +173,19 @@ class StreamState:
         states = [{"partition": partition, "cursor": {field: value}} for partition, value in self._places.items()]
         if not states and not self._legacy:
             return dict(NO_CURSOR) if self._everywhere is None else {field: self._everywhere}
+        return self._with(states, field)
+
+    def _with(self, states: Any, field: str) -> dict[str, Any]:
         blob: dict[str, Any] = dict(self._legacy)  # until each of its partitions was read and is in `states`
         blob["states"] = states
         if self._everywhere is not None:  # where the partitions not yet read start
             blob.update(use_global_cursor=True, state={field: self._everywhere})
         return blob
+
+    def to_chunks(self) -> list[bytes | bytearray] | None:
+        """The same as JSON, in pieces, for a state of many partitions; None: it has none."""
+        states = self._places.to_bytes(lambda value: {self._cursor: value})
+        return None if states == b"[]" else chunks(self._with(..., self._cursor), states)
 
 
 _NOT_LEGACY = frozenset({"state", "parent_state", "legacy"})

@@ -314,6 +314,18 @@ def test_a_last_page_alone_is_no_end_of_the_stream() -> None:
     assert state.to_json() == COMPLETE == PagesState(json.loads(json.dumps(COMPLETE)), "x").expect({"any": 1})
 
 
+def test_a_state_of_partitions_in_pieces_is_the_same() -> None:
+    state = PagesState(None, "items")
+    assert state.to_chunks() is None
+    for shop, page in ((1, COMPLETE), (2, lambda: {"url": "/items?page=2"}), (3, lambda: None), (4, None)):
+        state.expect({"shop": shop})
+        state.set({"shop": shop}, page)
+    assert json.loads(b"".join(state.to_chunks() or ())) == state.to_json()
+    assert [entry["partition"] for entry in state.to_json()["states"]] == [{"shop": 1}, {"shop": 2}]
+    state.finish()
+    assert state.to_chunks() is None
+
+
 def test_one_page_alone_is_read_anew(api: Upstream) -> None:
     api.on("/items", json=[{"id": 1}])
     result = read(Api(api.url, type("One", (Items,), {"paginator": SinglePage()})), full_refresh=True).ok()

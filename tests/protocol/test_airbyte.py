@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from typing import Any
 
 import msgspec
@@ -29,6 +31,7 @@ from headwater.protocol.messages import (
     StreamDescriptor,
     StreamStatus,
 )
+from headwater.protocol.values import encode as encode_value
 from tests.protocol.test_values import strict
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -136,3 +139,20 @@ def test_an_empty_batch_is_nothing() -> None:
 
 def test_counts_are_floats() -> None:
     assert b'"recordCount":3.0' in encode(State.of_stream(StreamDescriptor("a"), {"x": 1}, 3))
+
+
+def test_a_state_in_pieces_is_like_any_other() -> None:
+    stream = StreamDescriptor("items", "shop")
+    blob = {"states": [{"partition": {"a": "\u2028"}, "cursor": {"at": 1}}]}
+
+    def pieces() -> State:
+        return State.of_pieces(stream, [b"{", *(encode_value(blob)[1:-1], b"}")], 3)
+
+    plain = State.of_stream(stream, blob, 3)
+    assert encode(pieces()) == encode(plain)
+    state = pieces()
+    assert (state.type, state.stream, state.stream_state) == ("STREAM", stream, blob)
+    assert encode(state) == encode(plain)
+    assert pieces() == plain == pieces() != State.of_stream(stream, blob, 4)
+    assert copy.deepcopy(pieces()) == pickle.loads(pickle.dumps(pieces())) == plain
+    assert repr(pieces()) == repr(plain)

@@ -35,6 +35,8 @@ def encode(message: Message) -> bytes:
     """The message's lines, each with its ``\\n``; a batch of records is a line a record."""
     if isinstance(message, Records):
         return _encode_records(message)
+    if isinstance(message, State) and message.pieces:
+        return b"".join((b'{"type":"STATE","state":', *message.pieces, b"}\n"))
     kind, key, payload = _payload(message)
     return b'{"type":"' + kind.encode() + b'","' + key.encode() + b'":' + encode_value(payload) + b"}\n"
 
