@@ -7,10 +7,11 @@ has brings a row a line, as it is: unlike its text format, in which each backsla
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from headwater.errors import ConfigError, SourceError, TransientError
+from headwater.sql.copying import copied
 from headwater.sql.database import Database, Rows
 from headwater.sql.dialect import digits
 from headwater.sql.marks import Marks
@@ -201,9 +202,9 @@ class Postgres(Database):
             connection.exec_driver_sql("SET client_encoding = 'SQL_ASCII'")
         marks = Marks(selection.columns, is_utf8=is_utf8)
         query = f"COPY ({self.json(selection)}) TO STDOUT {_FORMAT}".encode()
-        with driver.cursor() as cursor, cursor.copy(query) as copy:
+        with driver.cursor() as cursor, cursor.copy(query):
             rest = b""
-            for page in self._joined(iter(copy)):
+            for page in self._joined(copied(driver, self.rows_per_step)):
                 whole = rest + page if rest else page
                 end = whole.rfind(b"\n") + 1  # a server sends whole rows; the protocol does not say that it must
                 rest, whole = whole[end:], whole[:end]
@@ -217,11 +218,11 @@ class Postgres(Database):
         if not is_utf8:
             connection.exec_driver_sql("SET client_encoding = 'UTF8'")
 
-    def _joined(self, rows: Iterator[Any]) -> Iterator[bytes]:
-        """The rows, joined to pages."""
+    def _joined(self, steps: Iterator[bytes]) -> Iterator[bytes]:
+        """Some rows at a time, joined to pages."""
         parts: list[bytes] = []
         size = 0
-        while step := b"".join(islice(rows, self.rows_per_step)):
+        for step in steps:
             parts.append(step)
             size += len(step)
             if size >= self.page_size:
