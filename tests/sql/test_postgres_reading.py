@@ -411,3 +411,9 @@ def test_a_statement_runs_no_longer_than_the_time_out(sql: Sql, database: str, m
     sql("CREATE VIEW slow AS SELECT pg_sleep(30)::text AS x")
     with pytest.raises(IncompleteError, match=r"public.slow: canceling statement due to statement timeout"):
         read(postgres_source(database, statement_timeout=0.2)).ok()
+
+
+def test_a_copy_that_fails_in_its_middle(sql: Sql, database: str) -> None:
+    sql("CREATE VIEW broken AS SELECT g AS id, 1 / (900 - g) AS x FROM generate_series(1, 2000) g")
+    with pytest.raises(IncompleteError, match=r"public.broken: division by zero"):
+        read(postgres_source(database, tables=["broken"])).ok()
