@@ -1,5 +1,6 @@
 """For all tests: no clock on hypothesis, as the machine is shared; the servers' fixtures; the mutation score."""
 
+import signal
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,10 @@ __all__ = ["database", "postgres"]
 
 settings.register_profile("headwater", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("headwater")
+
+# A shell starts what runs in the background with interrupts ignored, and every process of the tests would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
