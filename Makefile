@@ -47,4 +47,4 @@ pins: $(VENV)/.made
 		--no-emit-find-links --extra dev --extra vdk --group test pyproject.toml -o constraints.txt
 
 clean:
-	rm -rf $(VENV) .venv-foreign $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-cdk .venv-foreign .venv-peers $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
