@@ -110,7 +110,7 @@ class MariaDb:
             for name, file in (("ca", "authority.pem"), ("cert", "server.pem"), ("key", "server.key")):
                 options.append(f"--ssl-{name}={self.folder / file}")
         self._process = subprocess.Popen(
-            [_program("mariadbd"), "--no-defaults", *options, "--tmpdir=/tmp"], stdin=subprocess.DEVNULL,
+            [_program("mariadbd"), "--no-defaults", *options, f"--tmpdir={self.folder}"], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **_as_user(),
         )  # fmt: skip
         end = time.monotonic() + _SECONDS
