@@ -119,7 +119,7 @@ TOLD = {
 }
 """What is found, and why it is as it should be."""
 SOMETIMES = {
-    "source-postgres": {"X4"},  # to be mended: a signal, now and then, ends it before INCOMPLETE is told (exit code 130)
+    "source-postgres": {"X4"},  # to be mended: now and then a signal ends it before INCOMPLETE is told
 }
 """What is found in some runs only, and is not as it should be."""
 ONLY = {"source-sqlite": ("B", "C", "D", "E", "F1", "F2", "F4", "H", "X1", "X2", "X4", "X10")}
