@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,8 +18,9 @@ from vdk.plugin.data_sources.data_source import DataSourcesAggregatedException
 from headwater.bridge.vdk.destinations import Destination
 from headwater.bridge.vdk.flows import Flows
 from headwater.bridge.vdk.selection import Selection
+from headwater.errors import ConfigError
 from headwater.protocol.catalog import Catalog, CatalogStream
-from headwater.protocol.messages import Control, Message, Spec
+from headwater.protocol.messages import Control, Message, Spec, Status, StreamDescriptor, StreamStatus
 from tests.bridge.vdk.test_ingester import JobInput
 
 
@@ -63,3 +65,32 @@ def test_a_renewed_token_is_in_no_error(caplog: pytest.LogCaptureFixture) -> Non
         text = str(told.value) + caplog.text
         assert "broke" in text
         assert "t0ken" not in text and "fresh42" not in text
+
+
+class OneUse(Renews):
+    """A connector whose refresh token is good for one use."""
+
+    name = "one-use"
+    good: ClassVar[str] = "first"
+
+    def __init__(self, config: Any) -> None:
+        self.token = config["credentials"]["refresh_token"]
+
+    def read(self, catalog: Any, state: Any = ()) -> Iterator[Message]:
+        time.sleep(0.05)  # what a flow beside it would begin in
+        if self.token != OneUse.good:
+            raise ConfigError(f"{self.token} was used before")
+        OneUse.good = f"{self.token}-renewed"
+        yield Control({"credentials": {"refresh_token": OneUse.good}})
+        yield StreamStatus(StreamDescriptor("ones"), Status.COMPLETE)
+
+
+def test_flows_of_one_source_renew_a_token_one_after_the_other() -> None:
+    OneUse.good = "first"
+    flows = Flows(JobInput())
+    for name in ("a", "b", "c"):
+        given = {"credentials": {"refresh_token": "first"}}
+        flows.connector("s", OneUse, given, Destination(name), Selection())  # type: ignore[arg-type]
+    flows.wait()
+    flows.runs.raise_on_error()
+    assert OneUse.good == "first" + 3 * "-renewed"

@@ -20,7 +20,7 @@ from headwater.bridge.vdk.destinations import Destination, Destinations, Resolve
 from headwater.bridge.vdk.errors import DefinitionError
 from headwater.bridge.vdk.foreign import kept_by, opened
 from headwater.bridge.vdk.job import job_of
-from headwater.bridge.vdk.kept import KeptConfig
+from headwater.bridge.vdk.kept import KeptConfig, Turns
 from headwater.bridge.vdk.mapping import MappedSource, RoutedSink
 from headwater.bridge.vdk.progress import JobProgress
 from headwater.bridge.vdk.readable import SourceState, StreamReadable, configured
@@ -47,6 +47,7 @@ class Flows:
         self.states = states_of(job_input)
         self.runs = Runs(self.states, retry_seconds=retry_seconds)
         self.progress = JobProgress()
+        self.turns = Turns()
         self.destinations = Destinations(job_input, job_of(job_input))
 
     def wait(self) -> None:
@@ -87,6 +88,10 @@ class Flows:
             keep(config)
 
         def attempt(names: Collection[str] | None) -> Errors:
+            with self.turns.of(id_, settings):
+                return attempt_now(names)
+
+        def attempt_now(names: Collection[str] | None) -> Errors:
             try:
                 known.update(secrets_of(connector, settings.config))
                 source: Any = opened(connector, settings)
