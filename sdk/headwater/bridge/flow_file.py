@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from headwater.bridge.flow import Flow, StreamOptions, listed
+from headwater.bridge.flow_tables import defined, resolved, section, table_with
 from headwater.bridge.foreign.opened import checked, kind_of
 from headwater.bridge.sinks.options import CHOICES, SqlOptions
 from headwater.errors import FlowError
@@ -41,7 +42,6 @@ tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) 
 _STREAM = ("columns", "sync_mode", "mode", "primary_key", "cursor_field")
 _FLOW = ("from", "to", "name", "streams", "sync_mode", "mode", "state", *CHOICES)
 _METHODS = ("sqlite", "duckdb", "jsonl", "memory")
-_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
 
 def load_flows(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> list[Flow]:
@@ -64,9 +64,9 @@ def load_flows(path: str | os.PathLike[str], environ: Mapping[str, str] | None =
 
 
 def _flows(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> list[Flow]:
-    _entry(data, "the file", (), ("sources", "destinations", "flows"))
-    sources = _section(data, "sources")
-    destinations = _section(data, "destinations")
+    table_with(data, "the file", (), ("sources", "destinations", "flows"))
+    sources = section(data, "sources")
+    destinations = section(data, "destinations")
     found = data.get("flows") or []
     if not isinstance(found, list) or not found:
         raise FlowError("there is no flow. Add a table [[flows]] with `from` and `to`.")
@@ -89,9 +89,9 @@ def _flow(
     folder: Path,
     environ: Mapping[str, str],
 ) -> Flow:
-    flow = _entry(value, where, ("from", "to"), _FLOW[2:])
-    source = _defined(sources, flow["from"], "source", where)
-    destination = _defined(destinations, flow["to"], "destination", where)
+    flow = table_with(value, where, ("from", "to"), _FLOW[2:])
+    source = defined(sources, flow["from"], "source", where)
+    destination = defined(destinations, flow["to"], "destination", where)
     at = f"[sources.{flow['from']}]"
     connector, foreign = _connector(source, at, environ)
     name = flow.get("name", f"{flow['from']}_{flow['to']}")
@@ -105,7 +105,7 @@ def _flow(
         source=flow["from"],
         connector=connector,
         foreign=foreign,
-        config=_resolved(source.get("config", {}), environ, f"{at}, config"),
+        config=resolved(source.get("config", {}), environ, f"{at}, config"),
         url=_url(destination, f"[destinations.{flow['to']}]", environ),
         streams=_streams(flow.get("streams"), where),
         options=_options({k: flow[k] for k in ("sync_mode", "mode") if k in flow}, where),
@@ -119,12 +119,12 @@ def _connector(source: Any, at: str, environ: Mapping[str, str]) -> tuple[str, d
     """What a source is called, and what else is said of it where it is somebody else's connector."""
     foreign = isinstance(source, Mapping) and "name" not in source and kind_of(source)
     if not foreign:
-        _entry(source, at, ("name",), ("config",))
+        table_with(source, at, ("name",), ("config",))
     if not isinstance(source.get("name", ""), str) or not isinstance(source.get("config", {}), dict):
         raise FlowError(f"{at}: `name` must be a text, and `config` a table.")
     if not foreign:
         return source["name"], None
-    settings = _resolved({key: value for key, value in source.items() if key != "config"}, environ, at)
+    settings = resolved({key: value for key, value in source.items() if key != "config"}, environ, at)
     checked(settings, at)
     return str(settings[foreign]), settings
 
@@ -141,14 +141,15 @@ def _streams(value: Any, where: str) -> dict[str, StreamOptions] | None:
         return None
     if isinstance(value, Mapping):
         value = [
-            {**_entry(table, f"{where}, stream {name!r}", (), _STREAM), "name": name} for name, table in value.items()
+            {**table_with(table, f"{where}, stream {name!r}", (), _STREAM), "name": name}
+            for name, table in value.items()
         ]
     if not isinstance(value, list):
         raise FlowError(f"{where}: `streams` must be a list of names or of tables.")
     streams = {}
     for entry in value:
         table = {"name": entry} if isinstance(entry, str) else entry
-        table = _entry(table, f"{where}, an entry of `streams`", ("name",), _STREAM)
+        table = table_with(table, f"{where}, an entry of `streams`", ("name",), _STREAM)
         at = f"{where}, stream {table['name']!r}"
         streams[str(table.pop("name"))] = _options(table, at)
     return streams
@@ -186,8 +187,8 @@ def _choice(table: Mapping[str, Any], name: str, allowed: Iterable[str], where: 
 
 
 def _url(destination: Any, where: str, environ: Mapping[str, str]) -> str:
-    table = _entry(destination, where, (), ("method", "target"))
-    method, target = table.get("method"), _resolved(table.get("target", ""), environ, f"{where}, target")
+    table = table_with(destination, where, (), ("method", "target"))
+    method, target = table.get("method"), resolved(table.get("target", ""), environ, f"{where}, target")
     if not isinstance(target, str) or not isinstance(method, (str, type(None))):
         raise FlowError(f"{where}: `method` and `target` must be texts.")
     if method is None or "://" in target:
@@ -198,53 +199,3 @@ def _url(destination: Any, where: str, environ: Mapping[str, str]) -> str:
     if known not in _METHODS:
         raise FlowError(f"{where}: the method {method!r} is not known here. Known are: {listed(_METHODS)}.")
     return "memory://" if known == "memory" else f"{known}:///{target}"
-
-
-def _resolved(value: Any, environ: Mapping[str, str], where: str) -> Any:
-    """The value with ``${NAME}`` replaced in every text; ``$${`` stands for ``${``."""
-    if isinstance(value, str):
-        return _REFERENCE.sub(lambda found: _variable(found, environ, where), value)
-    if isinstance(value, dict):
-        return {key: _resolved(item, environ, f"{where}.{key}") for key, item in value.items()}
-    if isinstance(value, list):
-        return [_resolved(item, environ, where) for item in value]
-    return value
-
-
-def _variable(found: re.Match[str], environ: Mapping[str, str], where: str) -> str:
-    name = found.group(1)
-    if name is None:
-        return "${"
-    if name not in environ:
-        raise FlowError(f"{where}: the environment variable {name!r} is not set. Set it, then run again.")
-    return environ[name]
-
-
-def _section(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = data.get(name, {})
-    if not isinstance(section, Mapping):
-        raise FlowError(f"`{name}` must be made of tables such as [{name}.ID].")
-    return section
-
-
-def _entry(value: Any, where: str, needed: Iterable[str], optional: Iterable[str]) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise FlowError(f"{where} must be a table.")
-    missing = [name for name in needed if name not in value]
-    unknown = [name for name in value if name not in (*needed, *optional)]
-    if missing:
-        raise FlowError(f"{where} has no {listed(missing)}.")
-    if unknown:
-        raise FlowError(
-            f"{where} has {listed(unknown)}, which is not known. It takes: {', '.join((*needed, *optional))}."
-        )
-    return dict(value)
-
-
-def _defined(known: Mapping[str, Any], name: Any, kind: str, where: str) -> Any:
-    if not isinstance(name, str) or name not in known:
-        raise FlowError(
-            f"{where}: the {kind} {name!r} is not defined. Defined are: {listed(known) or 'none'}. "
-            f"Name one of them, or add a table [{kind}s.{name}]."
-        )
-    return known[name]
