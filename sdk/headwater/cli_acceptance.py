@@ -43,6 +43,7 @@ def add_acceptance(commands: Any, positive: Callable[[str], int]) -> argparse.Ar
     files.add_argument("--metadata", metavar="FILE", help="the connector's metadata.yaml")
     files.add_argument("--env", action="append", metavar="NAME[=VALUE]", help="a variable for it (repeatable)")
     files.add_argument("--trust", metavar="FILE", help="certificates of the API, if this machine does not know them")
+    files.add_argument("--consumer", metavar="COMMAND", help="reads its output in X21, in place of Headwater's bridge")
     how = parser.add_argument_group("what is checked, and how")
     how.add_argument("--only", metavar="IDS", help="these checks, such as A,E7,X1")
     how.add_argument("--skip", metavar="IDS", help="not these")
@@ -91,7 +92,7 @@ def again(options: argparse.Namespace) -> Callable[[str], str]:
                        ("--image", "image"), ("--config-file", "config_file"),
                        ("--config", "config"), ("--catalog", "catalog"),
                        ("--expected-records", "expected_records"), ("--baseline", "baseline"),
-                       ("--metadata", "metadata"), ("--trust", "trust")):  # fmt: skip
+                       ("--metadata", "metadata"), ("--trust", "trust"), ("--consumer", "consumer")):  # fmt: skip
         if getattr(options, name):
             words += [flag, getattr(options, name)]
     for flag, name in (("--invalid-config", "invalid_config"), ("--empty-stream", "empty_stream"),

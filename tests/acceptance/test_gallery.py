@@ -119,3 +119,10 @@ def test_the_correct_connector_heeds_the_suites_certificates(tmp_path: Path) -> 
 def test_the_correct_connector_reads_much(tmp_path: Path) -> None:
     found = report("correct", tmp_path, only=["X6", "X7", "X18"], config={"size": 15_000})
     assert [result.outcome for result in found.results] == [Outcome.PASSED] * 3, "\n".join(summary(found))
+
+
+def test_a_connector_that_infers_its_fields_passes(tmp_path: Path) -> None:
+    with api() as url:
+        found = report("Infers", tmp_path, only=["X13"], config={"api_url": url})
+    assert [result.outcome for result in found.results] == [Outcome.PASSED], "\n".join(summary(found))
+    assert any(run.what == "a new field, as found" for run in found.recordings)

@@ -26,6 +26,8 @@ _TICK = 0.05
 _SETPIPE_SZ = 1031
 _LINGER = 3.0
 """Seconds that a grandchild may keep the output open after the connector's end."""
+SLOW = 1024
+"""Bytes that a slow reader takes in a second."""
 MARK = "HEADWATER_ACCEPTANCE_RUN"
 """A variable in the environment of every process that the suite starts, by which it finds what is left of them."""
 
@@ -36,11 +38,13 @@ class Act:
 
     :ivar deed: ``kill``, ``term`` and ``int`` send a signal; ``close`` closes its output; ``pause`` reads nothing
         for ``seconds``.
+    :ivar slow: seconds after that in which :data:`SLOW` bytes a second are read.
     """
 
     deed: Deed
     after: int
     seconds: float = 0.0
+    slow: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,6 @@ class How:
     :ivar act: what is done to it on the way.
     :ivar tight: its output is a pipe of one page, so that it can't run ahead of what is read.
     :ivar trigger: asked at every turn; when it says True, the act is due, however much was read.
-    :ivar pace: bytes a second that are read at most.
     :ivar stopped: asked at every turn; when it says True, the process is killed.
     """
 
@@ -60,7 +63,6 @@ class How:
     cwd: Path | None = None
     act: Act | None = None
     tight: bool = False
-    pace: int | None = None
     trigger: Callable[[], bool] | None = None
     stopped: Callable[[], bool] = lambda: False
 
@@ -144,6 +146,7 @@ class _Reading:
         self.open = set(self.files)
         self.kill = kill
         self.resume = 0.0
+        self.slow_until = 0.0
         self.ended: float | None = None
         self.sampled = 0.0
         self.until = began + how.timeout
@@ -208,8 +211,8 @@ class _Reading:
             return
         self.recording.last = now = time.monotonic() - self.began
         _index(self.recording, data, now)
-        if self.how.pace:
-            self.resume = time.monotonic() + len(data) / self.how.pace
+        if time.monotonic() < self.slow_until:
+            self.resume = min(time.monotonic() + len(data) / SLOW, self.slow_until)
         act = self.how.act
         due = act is not None and self.recording.acted is None and self.how.trigger is None
         if due and act is not None and self.recording.size >= act.after:
@@ -220,7 +223,7 @@ class _Reading:
         act = self.how.act
         if act is not None and self.recording.acted is None and self.how.trigger is None:
             return max(1, min(_CHUNK, act.after - self.recording.size))
-        return min(_CHUNK, max(1024, self.how.pace // 10)) if self.how.pace else _CHUNK
+        return SLOW // 4 if time.monotonic() < self.slow_until else _CHUNK
 
     def _act(self) -> None:
         act = self.how.act
@@ -231,6 +234,7 @@ class _Reading:
         self.recording.events.append((self.recording.acted, f"{act.deed} after {self.recording.size} bytes"))
         if act.deed == "pause":
             self.resume = time.monotonic() + act.seconds
+            self.slow_until = self.resume + act.slow
         elif act.deed == "close":
             self.open.discard(self.stdout)
             assert self.process.stdout is not None
@@ -252,9 +256,10 @@ class _Reading:
         if self.ended is not None or now - self.sampled < _TICK:
             return
         self.sampled = now
-        resident, peak = processes.memory(self.process.pid)
+        resident, peak, data = processes.memory(self.process.pid)
         # not what wait4 tells: a child's begins with the size of its parent
         self.recording.peak = max(self.recording.peak, peak)
+        self.recording.data = max(self.recording.data, data)
         if resident:
             self.recording.samples.append(Sample(now - self.began, self.recording.size, resident))
 

@@ -12,10 +12,10 @@ _PATIENCE = 2.0
 """Seconds that a process left behind is given to end by itself before it counts as left behind."""
 
 
-def memory(pid: int) -> tuple[int, int]:
-    """Bytes of memory that a process and its descendants hold, and the most that each of them ever held; 0 where
-    that can't be told."""
-    held = most = 0
+def memory(pid: int) -> tuple[int, int, int]:
+    """Bytes of memory that a process and its descendants hold, the most that each of them ever held, and what the
+    largest of them could write to; 0 where that can't be told."""
+    held = most = data = 0
     todo = [pid]
     while todo:
         one = todo.pop()
@@ -23,9 +23,10 @@ def memory(pid: int) -> tuple[int, int]:
             status = Path(f"/proc/{one}/status").read_text()
             held += _kibibytes(status, "VmRSS:")
             most += _kibibytes(status, "VmHWM:")
+            data = max(data, _kibibytes(status, "VmData:"))
         with contextlib.suppress(OSError):
             todo += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
-    return held, most
+    return held, most, data
 
 
 def _kibibytes(status: str, name: str) -> int:

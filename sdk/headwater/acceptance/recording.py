@@ -48,6 +48,7 @@ class Recording:
     :ivar code: the exit code; minus the signal's number if a signal ended it; None while it runs.
     :ivar timed_out: the suite killed it as it took too long.
     :ivar acted: seconds after the start when the suite did to it what it was told to do; None: it ended sooner.
+    :ivar data: bytes that the largest of its processes could write to at most, filled or not.
     :ivar left_open: a process that it had started kept its output open after its end.
     :ivar orphans: command lines of the processes that it left behind.
     :ivar what: what the run was for.
@@ -64,6 +65,7 @@ class Recording:
     seconds: float = 0.0
     cpu: float = 0.0
     peak: int = 0
+    data: int = 0
     timed_out: bool = False
     acted: float | None = None
     left_open: bool = False

@@ -65,22 +65,22 @@ class CommandRoom:
     appended: tuple[str, ...] = ()
 
     @staticmethod
-    def of(text: str) -> CommandRoom:
-        """From the text of ``--command``.
+    def of(text: str, option: str = "--command") -> CommandRoom:
+        """From the text of ``--command``, or of another option.
 
         :raises ConfigError: it is empty, or there is no such executable.
         """
         try:
             words = shlex.split(text)
         except ValueError as error:
-            raise ConfigError(f"--command: {error}.") from None
+            raise ConfigError(f"{option}: {error}.") from None
         if not words:
-            raise ConfigError("--command is empty: give the connector's executable and its first arguments.")
+            raise ConfigError(f"{option} is empty: give an executable and its first arguments.")
         found = shutil.which(words[0])
         if found is None:
-            raise ConfigError(f"--command: there is no executable `{words[0]}` in this environment.")
+            raise ConfigError(f"{option}: there is no executable `{words[0]}` in this environment.")
         here = [str(Path(word).resolve()) if "/" in word and Path(word).exists() else word for word in words[1:]]
-        return CommandRoom((str(Path(found).absolute()), *here), f"--command {shlex.quote(text)}")
+        return CommandRoom((str(Path(found).absolute()), *here), f"{option} {shlex.quote(text)}")
 
     def words(
         self, arguments: Sequence[str], environment: Mapping[str, str | None], folder: Path, run: str

@@ -148,6 +148,8 @@ def _settings(options: argparse.Namespace, base: Settings) -> Settings:
         changes["empty_streams"] = {**base.empty_streams, **dict.fromkeys(options.empty_stream, "--empty-stream")}
     if options.ignore_field:
         changes["ignored_fields"] = _ignored(options.ignore_field, base)
+    if options.consumer:
+        changes["consumer"] = CommandRoom.of(options.consumer, "--consumer").command
     if options.env:
         changes["environment"] = {**base.environment, **dict(map(_variable, options.env))}
     return replace(base, **changes)

@@ -48,7 +48,6 @@ class Runs:
         cwd: Path | None = None,
         act: Act | None = None,
         tight: bool = False,
-        pace: int | None = None,
         trigger: Callable[[], bool] | None = None,
     ) -> Recording:
         """Run it with these arguments and record it.
@@ -66,9 +65,7 @@ class Runs:
         name = self.name_of(recording)
         room = room or self.room
         recording.command = [*prefix, *room.words(arguments, changes, self.folder, name)]
-        how = How(
-            timeout or self.settings.timeout_of(suite), changes, cwd, act, tight, pace, trigger, self._stopped.is_set
-        )
+        how = How(timeout or self.settings.timeout_of(suite), changes, cwd, act, tight, trigger, self._stopped.is_set)
         return execute(recording.command, recording, how, room.killer(name))
 
     def name_of(self, recording: Recording) -> str:

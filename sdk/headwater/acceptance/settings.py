@@ -46,6 +46,7 @@ class Settings:
     :ivar seed: decides where processes are killed and which states are replayed.
     :ivar trials: how often a process is killed; how many states are replayed.
     :ivar noise: lines that are no messages are warned about only.
+    :ivar consumer: a program that reads its output in place of the bridge, with its first arguments.
     """
 
     config: Path | None = None
@@ -73,6 +74,7 @@ class Settings:
     seed: int = 1
     trials: int = 5
     noise: bool = False
+    consumer: Sequence[str] = ()
     trust: Path | None = None
     """Certificates of APIs that this machine does not know, for the proxy."""
     disabled_for: str | None = None

@@ -69,16 +69,30 @@ class Web:
         **how: Any,
     ) -> WebRun:
         """One ``read`` behind the proxy."""
+
+        def run(environment: Mapping[str, str]) -> Recording:
+            return self.connector.read(catalog, states, environment=environment, what=what, **how)
+
+        return self._through(run, rules, replay)
+
+    def discover(self, rules: Sequence[Rule], *, what: str) -> WebRun:
+        """One ``discover`` behind the proxy."""
+        words = ("discover", "--config", str(self.connector.config_file))
+        return self._through(lambda environment: self.connector.run(*words, environment=environment, what=what), rules)
+
+    def _through(
+        self, run: Callable[[Mapping[str, str]], Recording], rules: Sequence[Rule], replay: bool = True
+    ) -> WebRun:
         from headwater.acceptance.proxy.server import Session
 
         session = Session(rules, replay)
         self.sessions.append(session)
         with self.proxy.session(session) as environment:
-            run = self.connector.read(catalog, states, environment=environment, what=what, **how)
+            found = run(environment)
         for seen in session.seen:
             if seen.fault is not None:
-                run.events.append((max(0.0, seen.time - run.began), f"{seen.fault}: {seen.request.path}"))
-        return WebRun(run, session.seen, rules)
+                found.events.append((max(0.0, seen.time - found.began), f"{seen.fault}: {seen.request.path}"))
+        return WebRun(found, session.seen, rules)
 
     @once
     def base(self) -> WebRun:

@@ -5,6 +5,6 @@ import broken_processes  # noqa: F401
 import broken_reads  # noqa: F401
 import broken_states  # noqa: F401
 import broken_web  # noqa: F401
-from defect import DEFECTS
+from defect import DEFECTS, GOOD
 
-__all__ = ["DEFECTS"]
+__all__ = ["DEFECTS", "GOOD"]

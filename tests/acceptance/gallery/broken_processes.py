@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import select
 import subprocess
 import sys
 import time
@@ -70,6 +71,31 @@ class ReadsAhead(Correct):
         for _ in range(400):
             self.ahead.append(bytearray(os.urandom(1000) * 300))
             time.sleep(0.01)
+
+
+@defect("X6", "takes a slow reader for one that is gone", size=4_000)
+class Impatient(Correct):
+    patience = 4.5  # seconds that it waits in all, in a read: more than it is not read at all, less than slowly
+
+    def line(self, line: bytes) -> None:
+        os.set_blocking(1, False)
+        while line:
+            began = time.monotonic()
+            _, ready, _ = select.select([], [1], [], self.patience)
+            self.patience -= time.monotonic() - began
+            if not ready or self.patience <= 0:
+                os._exit(1)
+            line = line[os.write(1, line) :]
+
+
+@defect("X7", "takes a lack of memory for the end of a stream", size=25_000)
+class ShortOfMemory(Correct):
+    def pages(self, name: str, since: str) -> Any:
+        try:
+            bytearray(2_000_000_000)  # room that it never fills
+        except MemoryError:
+            return
+        yield from super().pages(name, since)
 
 
 @defect("X7", "has everything in memory before it writes the first record", size=25_000)

@@ -155,3 +155,9 @@ class After(Correct):
         rows = [row for row in self.rows(name) if row["updated_at"] > since]
         for start in range(0, len(rows), self.page):
             yield rows[start : start + self.page]
+
+
+@defect("X21", "writes states that name no stream, which nobody can keep")
+class NamelessStates(Correct):
+    def state(self, stream: Any, content: Any) -> None:
+        self.write({"type": "STATE", "state": {"type": "STREAM", "stream": {"stream_state": content}}})

@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 
 from correct import Correct, Failed
-from defect import defect
+from defect import defect, good
 
 
 @defect("X11", "takes an error for the end of a list", web=True)
@@ -132,3 +132,51 @@ class NeedsField(_Items):
         except KeyError:
             return None
         return item
+
+
+_TYPES = {str: "string", int: "integer", float: "number", dict: "object", list: "array"}
+
+
+@good
+class Infers(Correct):
+    """Its fields are those of the API's first record."""
+
+    def main(self, argv: list[str]) -> int:
+        self.asks = bool(argv) and argv[0] == "discover"
+        return super().main(argv)
+
+    def streams(self) -> list[dict[str, Any]]:
+        found = super().streams()
+        for stream in found if self.asks else ():
+            page = next(iter(self.pages(stream["name"], "")), None)
+            if page:
+                stream["json_schema"] = {"type": "object", "properties": self.fields(page[0], stream)}
+        return found
+
+    def fields(self, row: dict[str, Any], stream: Any) -> dict[str, Any]:
+        known = stream["json_schema"]["properties"]
+        return {name: self.field(known.get(name, {}), value) for name, value in row.items()}
+
+    def field(self, known: dict[str, Any], value: Any) -> dict[str, Any]:
+        kind = _TYPES.get(type(value), "string")
+        return known if kind in str(known.get("type")) else {"type": [kind, "null"]}
+
+
+@defect("X13", "does not discover a field of another type", web=True)
+class KnowsTypes(Infers):
+    def field(self, known: dict[str, Any], value: Any) -> dict[str, Any]:
+        if isinstance(value, dict) and "properties" not in known and known:
+            raise Failed(f"{value!r} is of no known type.", "system_error")
+        return super().field(known, value)
+
+
+@defect("X13", "finds a new field, and never reads it", web=True)
+class OldFieldsOnly(Infers):
+    def record(self, stream: Any, data: Any) -> None:
+        super().record(stream, {name: value for name, value in data.items() if not name.startswith("hw_")})
+
+
+@defect("X8", "can't hold a text of more than 32 MB, and says nothing of it", web=True)
+class Column(_Items):
+    def changed(self, item: dict[str, Any]) -> Any:
+        return {**item, "name": item["name"] and item["name"][:32_000_000]}

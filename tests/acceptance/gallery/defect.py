@@ -26,6 +26,8 @@ class Defect:
 
 
 DEFECTS: dict[str, Defect] = {}
+GOOD: dict[str, type[Any]] = {}
+"""Connectors without a defect, by their class's name."""
 
 
 def defect(check: str, what: str, web: bool = False, **settings: Any) -> Callable[[type[Any]], type[Any]]:
@@ -36,3 +38,9 @@ def defect(check: str, what: str, web: bool = False, **settings: Any) -> Callabl
         return kind
 
     return register
+
+
+def good(kind: type[Any]) -> type[Any]:
+    """Register one without a defect."""
+    GOOD[kind.__name__] = kind
+    return kind

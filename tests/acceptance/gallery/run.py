@@ -14,5 +14,5 @@ if __name__ == "__main__":
     else:
         import broken
 
-        kind = broken.DEFECTS[name].kind
+        kind = broken.GOOD[name] if name in broken.GOOD else broken.DEFECTS[name].kind
     sys.exit(kind().main(sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""X8, X9 and X13: huge and hard values, and fields that come and go."""
+"""X8 and X9: huge and hard values."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 from headwater.acceptance.answers import Field, Placed, change_items, exactly, keys_of, passed_on
 from headwater.acceptance.checks import check
+from headwater.acceptance.checks.http_schemas import survives
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.proxy import Rule
-from headwater.acceptance.results import Finding, Severity, Skipped
+from headwater.acceptance.results import Finding, Skipped
 from headwater.acceptance.streams import value_at
 from headwater.acceptance.web import WebRun
 
 _MEGABYTE = 1_000_000
-HUGE = (1, 20)
+HUGE = (1, 20, 64)
 """Megabytes of one value."""
 _WIDE = 5000
 _TEXTS = {
@@ -33,7 +34,7 @@ _HARD = {"a lone surrogate": '"a\\ud83db"', "1e400": "1e400", "another type": '{
 """What a connector may give as something else, if it says so in `meta.changes`, or refuse."""
 
 
-def _fields(connector: Connector, *kinds: str) -> list[Field]:
+def fields_of(connector: Connector, *kinds: str) -> list[Field]:
     assert connector.web.base.recording.code == 0
     found = passed_on(connector, kinds)
     if not found:
@@ -43,8 +44,8 @@ def _fields(connector: Connector, *kinds: str) -> list[Field]:
 
 @check("X8", "Huge values and wide records come whole, or it says that they do not")
 def huge(connector: Connector) -> Iterator[Finding]:
-    """A text of 1 MB and of 20 MB, 5000 more fields: as they are, or `meta.changes` names them."""
-    field = _fields(connector, "string")[0]
+    """Texts of 1, 20 and 64 MB, 5000 more fields: as they are, or `meta.changes` names them."""
+    field = fields_of(connector, "string")[0]
     tokens = [json.dumps("x" * (size * _MEGABYTE - 4) + "last") for size in HUGE]
     placed = Placed(field, tokens, keys_of(connector, field))
     run = connector.web.read(
@@ -61,7 +62,7 @@ def huge(connector: Connector) -> Iterator[Finding]:
         connector.streams.only([field.stream]), rules=[Rule(change_items(widen), times=2, name="wide records")],
         what="wide records",
     )  # fmt: skip
-    yield from _survives(connector, narrow, field.stream, f"records of {_WIDE} more fields")
+    yield from survives(connector, narrow, field.stream, f"records of {_WIDE} more fields")
 
 
 @check("X9", "Hard values come as they are, or it says that they do not")
@@ -146,43 +147,3 @@ def _same(came: Any, wanted: Any) -> bool:
     if isinstance(wanted, (int, Decimal)) and isinstance(came, (int, Decimal)) and not isinstance(came, bool):
         return Decimal(came) == Decimal(wanted)
     return bool(came == wanted)
-
-
-def _survives(connector: Connector, run: WebRun, stream: str, what: str) -> Iterator[Finding]:
-    """All records came, or the read failed in words; with a failure a warning."""
-    recording = run.recording
-    if recording.timed_out:
-        yield Finding(f"With {what} the read does not end.", recording)
-        return
-    if recording.code != 0:
-        errors = list(recording.traces("error"))
-        said = errors[-1][1].get("message") if errors else "without an ERROR trace"
-        severity = Severity.WARNING if errors else Severity.ERROR
-        yield Finding(f"{stream}: with {what} the read {recording.ending}: {said}", recording, stream=stream,
-                      severity=severity)  # fmt: skip
-        return
-    missing = connector.web.missing(run).get(stream)
-    if missing:
-        yield Finding(f"{stream}: with {what} {missing} records are missing.", recording, stream=stream)
-
-
-@check("X13", "A field that is new, gone or of another type in the API does not stop a read")
-def evolution(connector: Connector) -> Iterator[Finding]:
-    """All records still come; who refuses another type in words is warned of."""
-    field = _fields(connector, "string", "number", "integer")[0]
-
-    def add(item: dict[str, Any]) -> None:
-        item["hw_new_field"] = {"a": 1}
-
-    def remove(item: dict[str, Any]) -> None:
-        item.pop(field.name, None)
-
-    def retype(item: dict[str, Any]) -> None:
-        if field.name in item:
-            item[field.name] = {"a": [True]}
-
-    for what, change in (("a new field", add), (f"`{field.name}` gone", remove), (f"`{field.name}` an object", retype)):
-        run = connector.web.read(
-            connector.streams.only([field.stream]), rules=[Rule(change_items(change), times=None, name=what)], what=what
-        )
-        yield from _survives(connector, run, field.stream, what)

@@ -1,4 +1,4 @@
-"""X6, X7, X14, X15, X17 and X18: slow readers, memory, the same twice, other days, silence."""
+"""X14, X15, X17 and X18: the same twice, other days, silence."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Iterator
 
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
-from headwater.acceptance.engine import Act
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.replays import uncovered
 from headwater.acceptance.results import Finding, Severity, Skipped
 from headwater.acceptance.rows import rows_of
 from headwater.acceptance.states import final
 
-PIPE = 65_536
 _MOMENTS = (
     ("2031-12-31 23:59:59", "UTC"),
     ("2032-02-29 12:00:00", "Pacific/Auckland"),
@@ -23,47 +21,7 @@ _MOMENTS = (
 _FAKED = 90.0
 HEARTBEAT = 10_800.0
 """Seconds without a record or state after which the platform ends a sync, where a connector says nothing else."""
-_PAUSE = 3.0
-_AHEAD = 32_000_000
-_LARGE = 8_000_000
-_GROWTH = 48_000_000
-_SHARE = 0.25
 _RARELY = 900.0
-
-
-@check("X6", "A slow reader slows it down, and loses nothing")
-def back_pressure(connector: Connector) -> Iterator[Finding]:
-    """Its output is not read for three seconds: it holds at most 32 MB more, and all records come."""
-    size = connector.succeeded.size
-    if size < 4 * PIPE:
-        raise Skipped(f"what it writes ({size} bytes) fits into a pipe: a config that reads more is needed.")
-    run = connector.read(connector.streams, act=Act("pause", size // 4, _PAUSE), what="a slow reader")
-    if run.code != 0:
-        yield Finding(f"With a slow reader the read {run.ending}. {run.said(200)}", run)
-        return
-    if run.acted is not None and not connector.room.container:
-        held = [sample.resident for sample in run.samples if run.acted <= sample.time <= run.acted + _PAUSE]
-        if held and max(held) - held[0] > _AHEAD:
-            grown = (max(held) - held[0]) / 1e6
-            yield Finding(f"While nobody reads its output it goes on reading: {grown:.0f} MB in {_PAUSE:.0f} s.", run)
-    found = rows_of(run, connector.streams)
-    for name, rows in connector.rows.items():
-        if rows.keys() - found[name].keys():
-            yield Finding(f"{name}: records are lost with a slow reader.", run, stream=name)
-
-
-@check("X7", "Its memory does not grow with what it reads")
-def bounded_memory(connector: Connector) -> Iterator[Finding]:
-    """The most it holds in a read of more than 8 MB: that of `discover`, 48 MB and a quarter of the output."""
-    run = connector.succeeded
-    if connector.room.container:
-        raise Skipped("the memory of a container is not seen from outside.")
-    if run.size < _LARGE:
-        raise Skipped(f"it writes {run.size / 1e6:.1f} MB: a config that reads more than 8 MB is needed.")
-    before = max(connector.discover_run.peak, connector.check_run.peak)
-    grown = run.peak - before
-    if grown > _GROWTH + run.size * _SHARE:
-        yield Finding(f"It holds {grown / 1e6:.0f} MB more than `discover` to write {run.size / 1e6:.0f} MB.", run)
 
 
 @check("X14", "Two reads give the same, whatever hash seed, time zone and locale")
