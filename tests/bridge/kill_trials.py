@@ -30,10 +30,10 @@ from headwater.errors import HeadwaterError
 from headwater.protocol.catalog import Catalog, CatalogStream, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import Message, Records, State, Status, StreamDescriptor, StreamStatus
 
-ROWS = 120
+ROWS = 64
 NAMES = ("a", "b")
 MODES: tuple[Any, ...] = ("append", "append_dedup", "overwrite", "append")
-MOMENTS = {"statement": 260, "steps": 110, "message": 45, "connector": 2 * ROWS}
+MOMENTS = {"statement": 200, "steps": 60, "message": 30, "connector": 2 * ROWS}
 """About how many of each a sync has."""
 CONNECTOR = Path(__file__).parent / "engines" / "trial_connector.py"
 DEAD_CONNECTOR = 3

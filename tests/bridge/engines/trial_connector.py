@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 
-ROWS = 120
+ROWS = 64
 NAMES = ("a", "b")
 
 

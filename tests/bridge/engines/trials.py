@@ -1,8 +1,9 @@
-"""Syncs that something kills at a moment that a seed chooses: ``trials.py KIND FOLDER FIRST COUNT [fsync]``.
+"""Syncs that something kills at a moment that a seed chooses: ``trials.py KIND FOLDER FIRST COUNT``.
 
 Killed are this process (before or after a statement, or at any instant), the connector (at a line of its output),
-and PostgreSQL's server (``pg_ctl stop -m immediate``, at any instant). Each trial is killed twice; a third sync
-runs to its end, and the rows must be the truth. It writes how often who was killed, and ends with 1 at a wrong row.
+and PostgreSQL's server (at any instant: crashed by ``pg_ctl stop -m immediate``, or all its processes by SIGKILL).
+Each trial is killed twice; a third sync runs to its end, and the rows must be the truth. It writes how often who was
+killed, and ends with 1 at a wrong row. Every sync is a fork of this process, which has imported everything.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 import traceback
 from collections import Counter
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,11 @@ from tests.services.postgres import Postgres
 
 CONNECTOR = Path(__file__).with_name("trial_connector.py")
 MODES: tuple[Any, ...] = ("append", "append_dedup", "overwrite", "append")
-WHO = {"duckdb": ("statement", "instant", "instant", "connector"), "postgres": ("statement", "server", "connector")}
+WHO = {
+    "duckdb": ("statement", "statement", "instant", "instant", "connector"),
+    "postgres": ("statement", "statement", "instant", "crash", "server", "connector"),
+}
+AT_ANY_INSTANT = ("instant", "crash", "server")
 STATEMENTS = {"duckdb": 260, "postgres": 150}
 """About how many moments before and after one a sync has."""
 LINES = 2 * ROWS
@@ -100,19 +106,19 @@ def killed(db: Database, server: Postgres | None, seed: int, attempt: int, longe
     """A sync that is killed, maybe; who was."""
     who = random.Random(seed * 7 + attempt).choice(WHO[db.kind])
     pid = child(db, seed, attempt, who)
-    if who in ("instant", "server"):
+    if who in AT_ANY_INSTANT:
         time.sleep(random.Random(seed * 11 + attempt).uniform(0, longest))
     if who == "instant":
         os.kill(pid, signal.SIGKILL)
-    if who == "server":
+    elif who in ("crash", "server"):
         assert server is not None
-        server.stop("immediate")
+        server.stop("immediate") if who == "crash" else server.kill()
     _, status = os.waitpid(pid, 0)
-    if who == "server":
+    if who in ("crash", "server"):
         assert server is not None
         server.start()
     code = os.waitstatus_to_exitcode(status)
-    assert code in (0, -signal.SIGKILL, FAILED if who in ("server", "connector") else 0), (who, code)
+    assert code in (0, FAILED if who in ("crash", "server", "connector") else -signal.SIGKILL), (who, code)
     return who if code else "nobody"
 
 
@@ -138,33 +144,48 @@ def check(db: Database, seed: int) -> None:
     assert {json.loads(state)["stream"]["stream_state"]["at"] for *_, state in states} == {ROWS}
 
 
+def finished(db: Database, seed: int) -> float:
+    """A sync that nobody kills; how many seconds it took."""
+    began = time.monotonic()
+    _, status = os.waitpid(child(db, seed, 2, ""), 0)
+    assert status == 0, f"the last sync of trial {seed} failed"
+    return time.monotonic() - began
+
+
+def checked(db: Database, seed: int) -> None:
+    """:func:`check` in a process of its own: DuckDB's threads must not be in one that forks."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            check(db, seed)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0, f"trial {seed}: wrong rows"
+
+
 def main() -> None:
     """The command line."""
     logging.disable(logging.ERROR)  # of refused records, and connectors that die
     kind, folder, first, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    if find_spec("pandas") is None:
+        sys.modules["pandas"] = None  # type: ignore[assignment]  # DuckDB looks for it at each parameter
     dead: Counter[str] = Counter()
-    longest = 0.0
-    settings = {"fsync": "on" if "fsync" in sys.argv else "off"}
-    with Postgres(settings) if kind == "postgres" else nullcontext() as server:
-        for seed in range(first, first + count):
+    # A server that is killed has its syncs to disk; nothing else would be lost without.
+    with Postgres({"fsync": "on"}) if kind == "postgres" else nullcontext() as server:
+
+        def database(seed: int) -> Database:
             file = f"duckdb:///{folder / f'{seed}.db'}"
-            db = Database(kind, file if server is None else f"{server.url()}?schema=t{seed}")
-            attempts = range(0 if longest else 2, 3)  # the first trial only says how long a sync takes
-            for attempt in attempts[:-1]:
-                dead[killed(db, server, seed, attempt, longest)] += 1
-            began = time.monotonic()
-            _, status = os.waitpid(child(db, seed, 2, ""), 0)
-            assert status == 0, f"the last sync of trial {seed} failed"
-            longest = longest or 0.7 * (time.monotonic() - began)
-            pid = os.fork()  # DuckDB's threads must not be in a process that forks
-            if pid == 0:
-                try:
-                    check(Database(kind, db.url.partition("?")[0]), seed)
-                    os._exit(0)
-                except BaseException:
-                    traceback.print_exc()
-                    os._exit(1)
-            assert os.waitpid(pid, 0)[1] == 0, f"trial {seed}: wrong rows"
+            return Database(kind, file if server is None else f"{server.url()}?schema=t{seed}")
+
+        shortest = finished(database(-1), 0)
+        for seed in range(first, first + count):
+            db = database(seed)
+            for attempt in range(2):
+                dead[killed(db, server, seed, attempt, shortest)] += 1
+            shortest = min(shortest, finished(db, seed) * 2)
+            checked(Database(kind, db.url.partition("?")[0]), seed)
     print(json.dumps(dead))
 
 
