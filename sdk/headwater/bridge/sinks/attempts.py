@@ -9,7 +9,7 @@ import msgspec
 from headwater.bridge.sink import Batch
 from headwater.bridge.sinks.fit import Record
 from headwater.bridge.sinks.nested import Splitter
-from headwater.bridge.sinks.options import Refused, SqlOptions
+from headwater.bridge.sinks.options import SqlOptions
 from headwater.bridge.sinks.target import Target
 from headwater.errors import DestinationError
 
@@ -69,7 +69,7 @@ class Attempt:
             target.load(target.load_whole(self._batch, self.number))
             return
         try:
-            split = self._split(self._splitter, self._records())
+            split = self._split(self._splitter, self._records(), self.number)
         except Refusal:
             raise msgspec.ValidationError("a record can't be read") from None
         for target, records in zip(self._targets, split, strict=True):
@@ -79,17 +79,21 @@ class Attempt:
                     target.check(load.data)
                 target.load(load)
 
-    def load_fitted(self, only: Sequence[int] | None = None, before: Callable[[], None] = lambda: None) -> None:
+    def load_fitted(
+        self, only: Sequence[int] | None = None, number: str = "", before: Callable[[], None] = lambda: None
+    ) -> None:
         """Make the records fit, the tables too, and write them; in the caller's transaction.
 
         :param only: these records, by their place; default: all that are not refused.
+        :param number: the batch's, where a part of the records has one of its own.
         :param before: is called when the tables are as they must be, and before a row is written: DuckDB alters no
             table whose rows were changed in the same transaction.
         :raises Refusal: when some can't be read; nothing is to be committed.
         """
+        number = number or self.number
         self._all = self._all or list(self._records())
-        records = [self._all[number] for number in (self.left() if only is None else only)]
-        split = [records] if self._splitter is None else self._split(self._splitter, records)
+        records = [self._all[place] for place in (self.left() if only is None else only)]
+        split = [records] if self._splitter is None else self._split(self._splitter, records, number)
         loads = []
         for target, part in zip(self._targets, split, strict=True):
             fitted = target.fit(part, self._options.misfits, thorough=self.thorough)
@@ -100,11 +104,11 @@ class Attempt:
                 loads.append((target, fitted.records))
         before()
         for target, fitting in loads:
-            target.load(target.load_of(fitting, self.number))
+            target.load(target.load_of(fitting, number))
 
-    def _split(self, splitter: Splitter, records: Iterable[Record]) -> list[list[Record]]:
+    def _split(self, splitter: Splitter, records: Iterable[Record], number: str) -> list[list[Record]]:
         refused: dict[int, str] = {}
-        split = splitter.split(records, self.number, refused)
+        split = splitter.split(records, number, refused)
         if refused:
             self.refused.update(refused)
             raise Refusal
@@ -144,28 +148,23 @@ class Attempt:
         )
 
 
-def culprits(
-    places: Sequence[int], refusal: Callable[[Sequence[int]], str | None], refused: Refused = "table"
-) -> dict[int, str]:
-    """Which records are refused, by themselves or beside those before them, and why.
+def halves(places: Sequence[int]) -> list[Sequence[int]]:
+    """The places of records in two parts, in order."""
+    middle = len(places) // 2
+    return [places[:middle], places[middle:]]
+
+
+def culprit(places: Sequence[int], refusal: Callable[[Sequence[int]], str | None]) -> dict[int, str]:
+    """The first record that is refused, by itself or beside those before it, and why; some twenty trials find it.
 
     :param refusal: tries some; why they are refused, or None.
-    :param refused: ``fail``: the first is enough, as it takes some twenty trials to find, and all of them may take
-        several for each.
     """
     taken: list[int] = []
-    found: dict[int, str] = {}
-    left = [places]
-    while left:
-        some = left.pop()
-        reason = refusal([*taken, *some])
-        if reason is None:
-            taken.extend(some)
-        elif len(some) == 1:
-            found[some[0]] = reason
-            if refused == "fail":
-                break
-        else:
-            middle = len(some) // 2
-            left += [some[middle:], some[:middle]]
-    return found
+    left, reason = places, refusal(places)
+    while reason is not None and len(left) > 1:
+        first, second = halves(left)
+        found = refusal([*taken, *first])
+        if found is None:
+            taken.extend(first)
+        left, reason = (second, reason) if found is None else (first, found)
+    return {} if reason is None else {left[0]: reason}

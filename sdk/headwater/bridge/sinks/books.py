@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from headwater.bridge.sinks.columns import Kind
-from headwater.bridge.sinks.engine import Engine, TableName
+from headwater.bridge.sinks.engine import Engine
+from headwater.bridge.sinks.names import TableName
 from headwater.bridge.sinks.target import Target
 from headwater.errors import DestinationError
 from headwater.protocol.messages import StreamDescriptor, now_ms

@@ -6,6 +6,7 @@ A batch is durable when it is acknowledged: DuckDB syncs its write-ahead log at 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from headwater.bridge.sinks import duckdb_load, duckdb_read
 from headwater.bridge.sinks.columns import Kind, fits, widened
 from headwater.bridge.sinks.duckdb_errors import advice, refusal
-from headwater.bridge.sinks.engine import Engine, Key, Load, Part, TableName
-from headwater.bridge.sinks.names import LINK, OWN, NameRules, quoted
+from headwater.bridge.sinks.engine import Engine, Key, Load, Part
+from headwater.bridge.sinks.names import LINK, OWN, NameRules, TableName, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -128,8 +129,22 @@ class DuckdbEngine(Engine):
                     self.rows("ROLLBACK")
             raise
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """DuckDB has none: a part is a transaction of its own."""
+        self.rows("COMMIT")
+        try:
+            with self.transaction():
+                yield
+        finally:
+            self.rows("BEGIN TRANSACTION")
+
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Execute a statement."""
+        if not any(type(value) is str and "\0" in value for value in parameters):
+            # For each parameter DuckDB looks for pandas: where that is missing, it is most of the time.
+            literals = map(_literal, parameters)
+            sql, parameters = _MARKS.sub(lambda found: found[0] if found[0] != "?" else next(literals), sql), ()
         return self._open().execute(sql, list(parameters)).fetchall()
 
     def run_of(self, flow: str) -> list[tuple[Any, ...]]:
@@ -229,12 +244,20 @@ class DuckdbEngine(Engine):
         return duckdb_load.write(self._open(), self._files, load, _DECLARED)
 
 
+_MARKS = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\?""")
 _NAMED = "database_name = current_database() AND schema_name = ? AND lower(table_name) = lower(?)"
 _IN_CATALOG = "table_catalog = current_database() AND table_schema = ? AND lower(table_name) = lower(?)"
 
 
 def _name(table: TableName) -> tuple[str, str]:
     return table.schema or "main", table.name
+
+
+def _literal(value: object) -> str:
+    if type(value) is int:
+        return str(value)
+    assert type(value) is str
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _kind(declared: str) -> Kind:

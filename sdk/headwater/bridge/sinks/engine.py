@@ -8,31 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import msgspec
 
 from headwater.bridge.sinks.columns import DECODED, Kind, fits, widened
-from headwater.bridge.sinks.names import NameRules, quoted
+from headwater.bridge.sinks.names import NameRules, TableName, quoted
 from headwater.protocol.fields import FieldPath
-
-
-@dataclass(frozen=True, slots=True)
-class TableName:
-    """A table: its schema (empty: the database's default) and its name."""
-
-    schema: str
-    name: str
-
-    @property
-    def sql(self) -> str:
-        """Both in SQL."""
-        return f"{quoted(self.schema)}.{quoted(self.name)}" if self.schema else quoted(self.name)
-
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
 @dataclass(slots=True)
@@ -152,6 +136,20 @@ class Engine(ABC):
     def transaction(self) -> AbstractContextManager[None]:
         """One transaction: committed durably at the end, rolled back when something is raised (then that is
         raised, also when the rollback fails). At most one is open. DDL is part of it."""
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of the open transaction that fails alone: when something is raised, only this part is undone.
+
+        Where a database has no savepoints, what was done before is committed, and so is this part.
+        """
+        self.rows("SAVEPOINT _headwater_part")
+        try:
+            yield
+        except Exception:
+            self.rows("ROLLBACK TO SAVEPOINT _headwater_part")
+            raise
+        self.rows("RELEASE SAVEPOINT _headwater_part")
 
     @abstractmethod
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:

@@ -82,3 +82,19 @@ class NameRules:
 def quoted(name: str) -> str:
     """A name in SQL, as the standard has it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table: its schema (empty: the database's default) and its name."""
+
+    schema: str
+    name: str
+
+    @property
+    def sql(self) -> str:
+        """Both in SQL."""
+        return f"{quoted(self.schema)}.{quoted(self.name)}" if self.schema else quoted(self.name)
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.bridge.sinks import postgres_load, postgres_swap
 from headwater.bridge.sinks.columns import Kind
-from headwater.bridge.sinks.engine import DuplicateKeys, Engine, Key, Load, Part, TableName
-from headwater.bridge.sinks.names import LINK, OWN, NameRules, quoted
+from headwater.bridge.sinks.engine import DuplicateKeys, Engine, Key, Load, Part
+from headwater.bridge.sinks.names import LINK, OWN, NameRules, TableName, quoted
 from headwater.bridge.sinks.postgres_errors import advice, refusal
 from headwater.bridge.sinks.postgres_session import begin, marked
 from headwater.bridge.sinks.postgres_url import PostgresUrl
@@ -122,6 +122,13 @@ class PostgresEngine(Engine):
             raise
         finally:
             self._inside = False
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Constraints that are checked late are checked within."""
+        with super().savepoint():
+            self.rows("SET CONSTRAINTS ALL IMMEDIATE")
+            yield
 
     def _roll_back(self) -> None:
         import psycopg

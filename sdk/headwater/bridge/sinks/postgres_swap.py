@@ -7,8 +7,8 @@ old ones until the commit.
 
 from __future__ import annotations
 
-from headwater.bridge.sinks.engine import Engine, TableName
-from headwater.bridge.sinks.names import quoted
+from headwater.bridge.sinks.engine import Engine
+from headwater.bridge.sinks.names import TableName, quoted
 
 _FIND = (
     "SELECT r.oid FROM pg_class r JOIN pg_namespace n ON n.oid = r.relnamespace "

@@ -9,38 +9,20 @@ import logging
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from headwater.bridge.sink import Batch
-from headwater.bridge.sinks.attempts import Attempt, Refusal, Undone, culprits
+from headwater.bridge.sinks.attempts import Attempt, Refusal, Undone, culprit, halves
 from headwater.bridge.sinks.books import Books
 from headwater.bridge.sinks.engine import Engine
 from headwater.bridge.sinks.gate import MISFITS
-from headwater.bridge.sinks.nested import Splitter
 from headwater.bridge.sinks.options import SqlOptions
-from headwater.bridge.sinks.target import Target
+from headwater.bridge.sinks.tables import StreamTables, open_tables
 from headwater.bridge.states.sql import SqlStates
 from headwater.errors import BridgeError, DestinationError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
 from headwater.protocol.messages import State, StreamDescriptor
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Stream:
-    """A stream's tables, and what was done with them in this run."""
-
-    stream: ConfiguredStream
-    targets: list[Target]
-    whole: bool  # an overwrite: written beside the table from the beginning
-    splitter: Splitter | None = None
-    written: bool = False
-    told: set[str] = field(default_factory=set)
-
-    @property
-    def staged(self) -> bool:
-        return self.targets[0].staged
 
 
 class SqlSink:
@@ -62,7 +44,7 @@ class SqlSink:
         self.options = options or SqlOptions()
         self._run = secrets.token_hex(8)
         self._connected = False
-        self._streams: dict[StreamDescriptor, _Stream] = {}
+        self._streams: dict[StreamDescriptor, StreamTables] = {}
         self._books = Books(engine, flow, self._run)
         self.states = SqlStates(engine.rows, flow, self.transaction, self._run)
 
@@ -92,54 +74,11 @@ class SqlSink:
         with self._explained(), self.engine.transaction():
             self._books.begin()
             for stream in catalog.streams:
-                made = self._stream(stream)
+                made = open_tables(stream, self.engine, self._books, self.states, self.options)
                 self._streams[stream.descriptor] = made
                 if made.staged and not made.whole:
                     staged[stream.descriptor] = made.targets[0].generation
         self.states.staged = staged
-
-    def _stream(self, stream: ConfiguredStream) -> _Stream:
-        overwrite = stream.destination_sync_mode.startswith("overwrite")
-        if self.options.nested == "json":
-            return _Stream(stream, self._targets(stream, [stream], [""], overwrite), overwrite)
-        splitter = Splitter(stream, self.options.nested)
-        fields = [branch.name for branch in splitter.branches]
-        return _Stream(stream, self._targets(stream, splitter.streams(), fields, overwrite), overwrite, splitter)
-
-    def _targets(
-        self, stream: ConfiguredStream, tables: Sequence[ConfiguredStream], fields: Sequence[str], overwrite: bool
-    ) -> list[Target]:
-        """The stream's tables.
-
-        :param tables: the stream as each table has it.
-        :param fields: of the child tables, the field; empty for the stream's own.
-        """
-        descriptor = stream.descriptor
-        all_registered = [self._books.registered(descriptor, field) for field in fields]
-        before = all_registered[0].generation
-        generation, minimum = stream.generation_id, stream.minimum_generation_id or 0
-        if generation is None:
-            generation = before + 1 if overwrite else before
-        staged = overwrite or minimum > before
-        continued = staged and not overwrite and self._continues(descriptor, generation)
-        targets = []
-        for table, field_name, registered in zip(tables, fields, all_registered, strict=True):
-            place = registered.table
-            staging = self._books.staging(place)
-            if not continued:
-                self.engine.drop(staging)
-            target = Target(self.engine, table, place, staging if staged else place, generation, child=bool(field_name))
-            target.create()
-            if not staged and generation != before:
-                self._books.generation(target, generation)
-            targets.append(target)
-        return targets
-
-    def _continues(self, stream: StreamDescriptor, generation: int) -> bool:
-        """Whether a sync of this generation was broken off, and goes on from where it was."""
-        self.states.staged = {stream: generation}
-        self.states.forget(stream, generation)
-        return bool(self.states.load_staged(stream))
 
     def write(self, batch: Batch, covered: Sequence[State]) -> None:
         """Insert or upsert the batch, and store the states, in one transaction."""
@@ -155,7 +94,7 @@ class SqlSink:
         batch.refused = len(attempt.refused)
         self._tell(stream, attempt)
 
-    def _quickly(self, stream: _Stream, attempt: Attempt, covered: Sequence[State]) -> bool:
+    def _quickly(self, stream: StreamTables, attempt: Attempt, covered: Sequence[State]) -> bool:
         """Write the records as they came; False where they don't fit, and nothing was written."""
         try:
             attempt.check()
@@ -171,7 +110,7 @@ class SqlSink:
             return False
         return True
 
-    def _carefully(self, stream: _Stream, attempt: Attempt, covered: Sequence[State]) -> None:
+    def _carefully(self, stream: StreamTables, attempt: Attempt, covered: Sequence[State]) -> None:
         """Make the records fit, and leave out those that can't be written."""
         while True:
             self._look(stream)
@@ -188,14 +127,50 @@ class SqlSink:
                 if not attempt.thorough:
                     attempt.thorough = True
                     continue
-                found = culprits(attempt.left(), lambda only: self._trial(stream, attempt, only), self.options.refused)
+                if self.options.refused == "table":
+                    self._in_parts(stream, attempt, covered)
+                    return
+                found = culprit(attempt.left(), lambda only: self._trial(stream, attempt, only))
                 if not found:
                     raise
                 attempt.refused.update(found)
             if self.options.refused == "fail":
                 raise attempt.failure()
 
-    def _trial(self, stream: _Stream, attempt: Attempt, only: Sequence[int]) -> str | None:
+    def _in_parts(self, stream: StreamTables, attempt: Attempt, covered: Sequence[State]) -> None:
+        """Write the records in parts, ever smaller ones where the database refuses something: each record is written
+        as often as the batch can be halved, whatever is refused beside it."""
+        self._look(stream)
+        parts: list[Sequence[int]] = [attempt.left()]
+        with self._writing(stream, attempt, covered):
+            self._remove_unsettled(stream)
+            while parts:
+                part = [place for place in parts.pop() if place not in attempt.refused]
+                try:
+                    with self.engine.savepoint():
+                        self._write_part(stream, attempt, part)
+                except Refusal:
+                    parts.append(part)
+                except Exception as error:
+                    if (reason := self.engine.refusal(error)) is None:
+                        raise
+                    if len(part) == 1:
+                        attempt.refused[part[0]] = reason
+                    else:
+                        parts += reversed(halves(part))
+                else:
+                    continue
+                self._look(stream)
+            self._books.refuse(stream.stream.descriptor, attempt.number, attempt.told())
+
+    def _write_part(self, stream: StreamTables, attempt: Attempt, part: Sequence[int]) -> None:
+        number = secrets.token_hex(8)
+        self._still_ours()  # a part may be a transaction of its own
+        if not stream.whole:
+            self._books.note(stream.stream.descriptor, number)
+        attempt.load_fitted(part, number)
+
+    def _trial(self, stream: StreamTables, attempt: Attempt, only: Sequence[int]) -> str | None:
         """Why the database refuses some of the records; None: it takes them. Nothing is written."""
         self._look(stream)
         try:
@@ -210,22 +185,22 @@ class SqlSink:
             return reason
 
     @contextmanager
-    def _writing(self, stream: _Stream, attempt: Attempt, covered: Sequence[State]) -> Iterator[None]:
+    def _writing(self, stream: StreamTables, attempt: Attempt, covered: Sequence[State]) -> Iterator[None]:
         with self.transaction():
             yield
             if not stream.whole:
                 self._books.note(stream.stream.descriptor, attempt.number)
             self.states.put(covered)
 
-    def _remove_unsettled(self, stream: _Stream) -> None:
+    def _remove_unsettled(self, stream: StreamTables) -> None:
         if not stream.written and not stream.whole:
             self._books.remove_unsettled(stream.stream.descriptor, stream.targets)
 
-    def _look(self, stream: _Stream) -> None:
+    def _look(self, stream: StreamTables) -> None:
         for target in stream.targets:
             target.look()
 
-    def _tell(self, stream: _Stream, attempt: Attempt) -> None:
+    def _tell(self, stream: StreamTables, attempt: Attempt) -> None:
         name = str(stream.stream.descriptor)
         if nulls := stream.targets[0].null_keys:
             _LOG.warning("Stream %r: %d rows have null in their primary key; they were appended.", name, nulls)
@@ -249,7 +224,7 @@ class SqlSink:
             self.states.settle(stream.descriptor)
             self.states.put(covered)
 
-    def _remove_orphans(self, stream: _Stream) -> None:
+    def _remove_orphans(self, stream: StreamTables) -> None:
         """Rows of child tables whose rows were replaced. Until now nothing was joined with them."""
         if stream.splitter is None or not stream.targets[0].dedup:
             return
@@ -279,12 +254,15 @@ class SqlSink:
         :raises DestinationError: when another sync of this flow began meanwhile.
         """
         with self.engine.transaction():
-            if self._streams and not self._books.current():
-                raise DestinationError(
-                    f"Another sync of the flow {self.flow!r} into {self.engine.where} began while this one ran. "
-                    "This one stops; nothing is lost."
-                )
+            self._still_ours()
             yield
+
+    def _still_ours(self) -> None:
+        if self._streams and not self._books.current():
+            raise DestinationError(
+                f"Another sync of the flow {self.flow!r} into {self.engine.where} began while this one ran. "
+                "This one stops; nothing is lost."
+            )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

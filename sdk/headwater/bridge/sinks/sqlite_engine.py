@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 
 from headwater.bridge.sinks.columns import Kind, fits
-from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part, TableName
-from headwater.bridge.sinks.names import EXTRACTED_AT, LINK, OWN, NameRules, quoted
+from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part
+from headwater.bridge.sinks.names import EXTRACTED_AT, LINK, OWN, NameRules, TableName, quoted
 from headwater.bridge.sinks.sqlite_rows import conflict, insert
 from headwater.errors import DestinationError
 

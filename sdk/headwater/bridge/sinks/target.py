@@ -11,10 +11,10 @@ import msgspec
 
 from headwater.bridge.sink import Batch
 from headwater.bridge.sinks.columns import EXACT, Kind, kind_of_schema, may_be_null
-from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part, TableName
+from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part
 from headwater.bridge.sinks.fit import Fitted, Record, fitted, meta_of
 from headwater.bridge.sinks.gate import Gate
-from headwater.bridge.sinks.names import LINK, OWN
+from headwater.bridge.sinks.names import LINK, OWN, TableName
 from headwater.bridge.sinks.options import Misfits
 from headwater.errors import DestinationError
 from headwater.protocol.catalog import ConfiguredStream
