@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from headwater import Cursor, HttpSource, HttpStream, LinkHeader
 from headwater.coercion import Coercion
 from headwater.config import Config
 from headwater.protocol.messages import Change, Records
-from headwater.schemas.conversions import decode_exactly
-from headwater.schemas.fitting import Fitting, array_of
-from headwater.schemas.nodes import node_of
-from headwater.schemas.rewriting import Rewriting
 from headwater.testing import Upstream, read
-
-Schema = dict[str, Any]
-NULLED, TRUNCATED = "NULLED", "TRUNCATED"
-
-
-def coerced(schema: Mapping[str, Any], *records: Any) -> tuple[list[Any], Mapping[int, Sequence[Change]]]:
-    """Records through a coercion to ``{"properties": schema}``."""
-    data = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
-    found, changes = Coercion({"properties": schema})(data)
-    return [json.loads(bytes(record)) for record in found], changes
-
-
-def one(schema: Mapping[str, Any], value: Any) -> tuple[Any, str]:
-    """A value through a coercion, and what is told of it."""
-    (record,), changes = coerced({"x": schema}, {"x": value})
-    told = changes.get(0, ())
-    assert all(change.field == "x" and change.reason == "SOURCE_SERIALIZATION_ERROR" for change in told)
-    return record["x"], " ".join(change.change for change in told)
-
-
-INTEGER, NUMBER, BOOLEAN, STRING = ({"type": kind} for kind in ("integer", "number", "boolean", "string"))
-DATE, TIME = {"type": "string", "format": "date"}, {"type": "string", "format": "time"}
-MOMENT = {"type": "string", "format": "date-time"}
-LOCAL = {**MOMENT, "airbyte_type": "timestamp_without_timezone"}
-LOCAL_TIME = {**TIME, "airbyte_type": "time_without_timezone"}
+from tests.coercing import (
+    BOOLEAN,
+    DATE,
+    INTEGER,
+    LOCAL,
+    LOCAL_TIME,
+    MOMENT,
+    NULLED,
+    NUMBER,
+    STRING,
+    TIME,
+    TRUNCATED,
+    Schema,
+    coerced,
+    one,
+)
 
 
 class TestScalars:
@@ -233,117 +213,6 @@ class TestRecordsOnTheWay:
         assert "orders" in caplog.text and "id" in caplog.text and "secret" not in caplog.text
 
 
-# --- whatever the schema, whatever the records -----------------------------------------------------------------
-
-SCALAR_SCHEMAS = st.sampled_from([INTEGER, NUMBER, BOOLEAN, STRING, DATE, TIME, MOMENT, LOCAL, LOCAL_TIME, {}])
-NAMES = st.sampled_from(["a", "b", "c", "d e", "é"])
-
-
-def _nullable(schema: Schema) -> Schema:
-    if "type" not in schema:
-        return schema
-    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-    return {**schema, "type": ["null", *kinds]}
-
-
-def _containers(inner: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:
-    return st.one_of(
-        st.dictionaries(NAMES, inner, min_size=1).map(lambda parts: {"type": "object", "properties": parts}),
-        inner.map(lambda part: {"type": "array", "items": part}),
-        st.tuples(inner, inner).map(
-            lambda parts: {"type": ["array", "object"], "items": parts[0], "properties": {"a": parts[1]}}
-        ),
-        inner.map(lambda part: {"type": "object", "additionalProperties": part}),
-        st.sampled_from([["integer", "string"], ["boolean", "object"], ["array", "number"]]).map(
-            lambda kinds: {"type": kinds}
-        ),
-    )
-
-
-SCHEMAS = st.dictionaries(NAMES, st.recursive(SCALAR_SCHEMAS.map(_nullable), lambda s: _containers(s).map(_nullable)))
-TEXTS = st.one_of(
-    st.text(max_size=5),
-    st.integers().map(str),
-    st.floats(allow_nan=False, allow_infinity=False).map(str),
-    st.datetimes().map(lambda moment: moment.isoformat()),
-    st.datetimes(timezones=st.timezones()).map(str),
-    st.dates().map(str),
-    st.sampled_from(["true", "no", "1", "[1]", '{"a": "1"}', "08:00:00", "8:00 PM", "1614585600", "Mar 1, 2021"]),
-)
-SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**80), 2**80), st.floats(allow_nan=False, allow_infinity=False), TEXTS
-)
-VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(NAMES, v, max_size=3), max_leaves=8)
-RECORDS = st.lists(st.dictionaries(NAMES, VALUES, max_size=4), min_size=1, max_size=4)
-THOROUGHLY = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-CHECKER = jsonschema.FormatChecker(formats=())
-RFC_TIME = re.compile(r"\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
-
-
-@CHECKER.checks("date-time", raises=ValueError)
-def _is_date_time(value: Any) -> bool:
-    if isinstance(value, str):
-        day, _, clock = value.partition("T")
-        date.fromisoformat(day)
-        return RFC_TIME.fullmatch(clock) is not None and datetime.fromisoformat(f"{day}T{clock[:8]}") is not None
-    return True
-
-
-@CHECKER.checks("date", raises=ValueError)
-def _is_date(value: Any) -> bool:
-    return not isinstance(value, str) or date.fromisoformat(value) is not None
-
-
-@CHECKER.checks("time", raises=ValueError)
-def _is_time(value: Any) -> bool:
-    if not isinstance(value, str):
-        return True
-    return RFC_TIME.fullmatch(value) is not None and time.fromisoformat(value[:8]) is not None
-
-
-class TestAnything:
-    @THOROUGHLY
-    @given(SCHEMAS, RECORDS)
-    def test_coerced_records_are_valid(self, properties: Schema, records: list[Any]) -> None:
-        found, _ = coerced(properties, *records)
-        validator = jsonschema.Draft7Validator({"properties": properties}, format_checker=CHECKER)
-        for record in found:
-            validator.validate(record)
-
-    @THOROUGHLY
-    @given(SCHEMAS, RECORDS)
-    def test_a_second_time_changes_nothing(self, properties: Schema, records: list[Any]) -> None:
-        coercion = Coercion({"properties": properties})
-        once, _ = coercion([json.dumps(record).encode() for record in records])
-        twice, changes = coercion(once)
-        assert list(map(bytes, twice)) == list(map(bytes, once))
-        assert not changes
-
-    @THOROUGHLY
-    @given(SCHEMAS, RECORDS)
-    def test_the_quick_look_and_the_slow_one_agree(self, properties: Schema, records: list[Any]) -> None:
-        """What the decoder says fits, the value by value way leaves as it is; and nothing else is lost."""
-        data = [json.dumps(record).encode() for record in records]
-        node = node_of({"type": "object", "properties": properties})
-        slowly = Coercion({"properties": properties})
-        slowly._fitting = slowly._rewriting = None
-        found, changes = slowly(data)
-        for place in set(range(len(data))) - set(Fitting(node).misfits(data)):
-            assert found[place] is data[place]
-            assert place not in changes
-
-    @THOROUGHLY
-    @given(SCHEMAS, RECORDS)
-    def test_a_value_becomes_null_only_if_it_is_told(self, properties: Schema, records: list[Any]) -> None:
-        found, changes = coerced(properties, *records)
-        for place, (before, after) in enumerate(zip(records, found, strict=True)):
-            told = {change.field for change in changes.get(place, ())}
-            assert list(before) == list(after)
-            gone = {name for name in before if before[name] is not None and after[name] is None}
-            assert gone <= told
-
-
 # --- in a stream -------------------------------------------------------------------------------------------------
 
 
@@ -404,49 +273,3 @@ def test_only_what_is_selected_is_coerced_and_told() -> None:
         batches = [m for m in source.read(ConfiguredCatalog.from_json(catalog)) if isinstance(m, Records)]
     assert [row["id"] for batch in batches for row in batch.rows()] == [1, 2]
     assert not any(batch.changes for batch in batches)
-
-
-QUOTED = st.one_of(
-    SCALARS,
-    st.integers(-(10**9), 10**9).map(str),
-    st.decimals(allow_nan=False, allow_infinity=False, places=3).map(str),
-    st.sampled_from(
-        ["null", "NULL", "true", "False", "1", "0", "-0", "007", "1e3", "1E400", "1_0", " 5", "٣", "nan", "inf", "1.50",
-         "0.1000000000000000055511151231257827", "9" * 25, '"', "\\", "5\n", "", "2024-01-31T12:00:00Z", "2024-01-31"]
-    ),
-)  # fmt: skip
-SIMPLE = st.sampled_from([INTEGER, NUMBER, BOOLEAN, STRING, MOMENT, DATE, {}, {"type": "array", "items": INTEGER}])
-
-
-class TestRewriting:
-    """What is written anew without Python objects is what is made value by value."""
-
-    @THOROUGHLY
-    @given(
-        st.dictionaries(NAMES, SIMPLE, min_size=1, max_size=4),
-        st.lists(st.dictionaries(NAMES, QUOTED | st.lists(QUOTED, max_size=2), max_size=4), min_size=1, max_size=3),
-        st.booleans(),
-    )
-    def test_agrees_with_the_slow_way(self, properties: Schema, records: list[Any], nested: bool) -> None:
-        if nested:
-            properties = {"in": {"type": "object", "properties": properties}, "n": NUMBER}
-            records = [{"in": record, "n": "1.5"} for record in records]
-        data = [json.dumps(record).encode() for record in records]
-        node = node_of({"type": "object", "properties": properties})
-        found = Rewriting(node)(array_of(data))
-        if found is not None:
-            slowly = Coercion({"properties": properties})
-            slowly._fitting = slowly._rewriting = None
-            due, changes = slowly(data)
-            assert [decode_exactly(one) for one in found] == [decode_exactly(bytes(one)) for one in due]
-            assert not changes
-
-    def test_what_it_takes(self) -> None:
-        node = node_of({"properties": {"a": INTEGER, "b": NUMBER, "c": BOOLEAN, "d": MOMENT, "e": STRING, "f": {}}})
-        rewriting = Rewriting(node)
-        record = b'{"f":{"x":1.50},"b":"12.5","a":"7","c":"true","d":"2024-01-31T12:00:00Z","e":null}'
-        assert rewriting(array_of([record, b'{"b":1.50}', b"{}"])) == [
-            b'{"a":7,"b":12.5,"c":true,"d":"2024-01-31T12:00:00Z","e":null,"f":{"x":1.50}}', b'{"b":1.50}', b"{}"
-        ]  # fmt: skip
-        for other in (b'{"z":1}', b'{"a":"x"}', b'{"b":"x"}', b'{"d":"31.1.2024"}', b'{"e":5}', b'{"a":"null"}'):
-            assert rewriting(array_of([record, other])) is None

@@ -97,9 +97,8 @@ def _works(sdks: list[Room], records: int, partitions: int) -> dict[Work, list[R
         Work("full refresh", "items", records, target=7.0, over_manifest=10.0, of_floor=0.6): sdks + manifest + floor,
         Work("incremental", "changes", records, target=7.0, over_manifest=10.0): sdks + manifest,
         Work("a field added in Python", "tagged", records, target=4.0): sdks,
-        # fewer, as airbyte-cdk takes some 20 seconds for 50,000
-        Work("coerced to the schema", "coerced", records // 4, target=20.0): sdks,
-        Work("coerced, three texts to numbers", "quoted", records // 4, target=20.0): sdks,
+        Work("coerced to the schema", "coerced", records, target=20.0): sdks,
+        Work("coerced, three texts to numbers", "quoted", records, target=20.0): sdks,
         # airbyte-cdk gives all fields, whatever the catalog says
         Work("three fields of twelve", "items", records, fields=("id", "updated_at", "title")): sdks[:1],
         Work("small answers", "changes", records // 50, per_page=2): sdks + floor,

@@ -2,7 +2,8 @@
 
 The schema becomes structs that msgspec reads leniently and writes again, both in C. It is done only where the result
 is sure to be what :class:`headwater.coercion.Coercion` makes value by value: every field is declared, with one kind
-each; nothing is lost and nothing changed but numbers and booleans in quotes. Everything else is refused.
+each; nothing is lost, and nothing changed but numbers and booleans in quotes, and dates and times in another form.
+Everything else is refused.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Any
 import msgspec
 
 from headwater.schemas.conversions import to_number
-from headwater.schemas.fitting import CHECKS, Check
+from headwater.schemas.fitting import CHECKS
 from headwater.schemas.lost import Lost
-from headwater.schemas.nodes import Node
+from headwater.schemas.nodes import Node, Text
+from headwater.schemas.temporal import CONVERSIONS
 
 _Getter = Callable[[Any], Any]
 
@@ -27,6 +29,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)
 # Few digits enough to be the same number to anybody who reads it.
 _USUAL = re.compile(rb'"-?(?:0|[1-9][0-9]{0,7})(?:\.[0-9]{1,7})?"')
+_NULL = re.compile(rb'"null"', re.IGNORECASE)
 _IN_QUOTES, _NUMBERS = ord('"'), frozenset(b"-0123456789n")  # or null
 
 
@@ -39,7 +42,7 @@ class Rewriting:
 
     def __init__(self, node: Node) -> None:
         self._numbers: list[tuple[_Getter | None, str]] = []
-        self._texts: list[tuple[Check, _Getter | None, str]] = []
+        self._texts: list[tuple[Text, _Getter | None, str]] = []
         if node.kind != "object" or not node.properties:
             raise TypeError("no object with declared fields")
         try:
@@ -53,16 +56,15 @@ class Rewriting:
 
         :param page: the records, as one JSON array.
         """
-        if b'"null"' in page.lower():  # a text, which would be read as null without a word
+        if _NULL.search(page):  # a text, which would be read as null without a word
             return None
         try:
             rows = self._decode(page)
             for place, field in self._numbers:
                 if not _numbers(rows, place, field):
                     return None
-            for check, place, field in self._texts:
-                values = [getattr(item, field) for item in _at(rows, place)]
-                if not check([value for value in values if value.__class__ is str]):
+            for text, place, field in self._texts:
+                if not _texts(rows, place, field, text):
                     return None
             return list(map(_ENCODER.encode, rows))
         except _ERRORS:
@@ -86,7 +88,7 @@ class Rewriting:
             kind = self._kind(part, f"{place}.{field}" if place else field)
             fields.append((field, kind | None | msgspec.UnsetType, msgspec.UNSET))
             if part.text:
-                self._texts.append((CHECKS[part.text], attrgetter(place) if place else None, field))
+                self._texts.append((part.text, attrgetter(place) if place else None, field))
         return msgspec.defstruct(
             "Rewritten", fields, rename=names, gc=False, omit_defaults=True, forbid_unknown_fields=True
         )
@@ -124,10 +126,10 @@ def _at(rows: list[Any], place: _Getter | None) -> list[Any]:
 
 def _numbers(rows: list[Any], place: _Getter | None, field: str) -> bool:
     """Take numbers out of their quotes; whether all are numbers then."""
-    take, raw_of, usual = attrgetter(field), msgspec.Raw, _USUAL.fullmatch
-    for item in _at(rows, place):
-        raw = take(item)
-        if raw is _MISSING or (text := bytes(raw))[0] in _NUMBERS:
+    raw_of, usual = msgspec.Raw, _USUAL.fullmatch
+    items = _at(rows, place)
+    for item, text in zip(items, map(bytes, map(attrgetter(field), items)), strict=True):
+        if not text or text[0] in _NUMBERS:
             continue
         if usual(text):
             setattr(item, field, raw_of(text[1:-1]))
@@ -138,4 +140,20 @@ def _numbers(rows: list[Any], place: _Getter | None, field: str) -> bool:
         if number.__class__ is Lost:
             return False
         setattr(item, field, raw_of(_ENCODER.encode(number)))
+    return True
+
+
+def _texts(rows: list[Any], place: _Getter | None, field: str, text: Text) -> bool:
+    """Bring dates and times to their form; whether all of them say one."""
+    items = _at(rows, place)
+    values = list(map(attrgetter(field), items))
+    if CHECKS[text]([value for value in values if value.__class__ is str]):
+        return True
+    convert = CONVERSIONS[text]
+    for item, value in zip(items, values, strict=True):
+        if value.__class__ is str:
+            found = convert(value)
+            if found.__class__ is Lost:
+                return False
+            setattr(item, field, found)
     return True
