@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,12 @@ def settings(folder: Path, config: Any = None, **changes: Any) -> Settings:
     return Settings(**given)
 
 
+def connector(name: str, folder: Path, **changes: Any) -> Connector:
+    """A connector of the gallery, under test."""
+    return Connector(room(name), settings(folder, **changes), folder)
+
+
 def report(name: str, folder: Path, only: Sequence[str] = (), skip: Sequence[str] = (), **changes: Any) -> Report:
     """The report on a connector of the gallery."""
-    connector = Connector(room(name), settings(folder, **changes), folder)
-    return run(connector, chosen(only, skip))
+    with closing(connector(name, folder, **changes)) as found:
+        return run(found, chosen(only, skip))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headwater.acceptance.client_container import ClientContainer
 from headwater.acceptance.config_file import ConfigFile, load
 from headwater.acceptance.running import yaml_of
 from headwater.acceptance.settings import Settings
@@ -117,7 +118,8 @@ def test_every_key_is_read(folder: Path) -> None:
         "`basic_read.expect_records` is missing, and has no bypass_reason",
     ]
     assert found.notes == [
-        "acceptance-test-config.yml: `incremental.client_container_config` is not carried out.",
+        "acceptance-test-config.yml: `client_container_config` has no `client_container_dockerfile_path`, so its "
+        "commands are not carried out.",
     ]
 
 
@@ -153,3 +155,26 @@ def test_a_file_that_is_none_is_refused(folder: Path, given: Any) -> None:
 def test_yaml_that_is_none_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="is no YAML"):
         read(folder, "a: [")
+
+
+def test_what_is_for_all_suites_and_for_one_fills_the_source_together(folder: Path) -> None:
+    (folder / "client").mkdir()
+    (folder / "client/Dockerfile").write_text("FROM scratch")
+    one = {"between_syncs_command": ["change.py", "--now"], "setup_command": ["fill.py", "twice"]}
+    given = {
+        "acceptance_tests": {"incremental": {"tests": [{"client_container_config": one}]}},
+        "client_container_config": {
+            "client_container_dockerfile_path": "client/Dockerfile", "secrets_path": "secrets/config.json",
+            "setup_command": ["fill.py"], "final_teardown_command": ["empty.py"], "retries": 3,
+        },
+    }  # fmt: skip
+    found = read(folder, json.dumps(given))
+    assert any("`client_container_config.retries` is unknown" in note for note in found.notes)
+    client = found.main.client
+    assert isinstance(client, ClientContainer)
+    assert (client.dockerfile, client.secrets) == (folder / "client/Dockerfile", folder / "secrets/config.json")
+    assert client.commands == {
+        "setup": ["fill.py", "twice"], "between_syncs": ["change.py", "--now"], "teardown": [],
+        "final_teardown": ["empty.py"],
+    }  # fmt: skip
+    assert [client.has("setup"), client.has("teardown")] == [True, False]

@@ -6,7 +6,7 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import pytest
 from headwater.acceptance.proxy.authority import Authority
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome
+from headwater.acceptance.suite import chosen, run
 from tests.acceptance.api import api
-from tests.acceptance.suite import report
+from tests.acceptance.suite import connector, report
 from tests.needs import missing
 
 GALLERY = Path(__file__).parent / "gallery"
@@ -55,12 +56,28 @@ def test_caught(name: str, tmp_path: Path, record_property: Callable[[str, objec
     record_property("mutant", name)
     given = expected(defect.check, tmp_path)
     with api() if defect.web else nullcontext() as url:
-        config = {**defect.settings, **({"api_url": url} if url else {})}
+        config = {**defect.settings, **given.pop("config", {}), **({"api_url": url} if url else {})}
         found = report(name, tmp_path, only=needed(defect.check), config=config, **given)
     (result,) = [result for result in found.results if result.id == defect.check]
     assert result.outcome in CAUGHT, f"{defect.check} does not catch that it {defect.what}: {result.outcome}"
     assert result.findings[0].message
     record_property("caught", defect.check)
+
+
+class Grows:
+    """Makes the gallery's connectors have eight records more."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.done: list[str] = []
+
+    def has(self, when: str) -> bool:
+        return True
+
+    def run(self, when: str) -> None:
+        self.done.append(when)
+        if when == "between_syncs":
+            self.file.touch()
 
 
 def needed(check: str) -> list[str]:
@@ -73,6 +90,8 @@ def expected(check: str, folder: Path) -> dict[str, Any]:
     files = {"E20": "expected_records", "B24": "baseline", "D14": "baseline", "B4": "spec_path", "F5": "baseline"}
     if check == "X19":
         return {"metadata": {"data": {"allowedHosts": {"hosts": ["${api_url}"]}}}}
+    if check == "F11":
+        return {"client": Grows(folder / "grown"), "config": {"grown": str(folder / "grown")}}
     if check == "X1":
         return {"trials": 14}  # chance may spare it now and then
     if check == "E27":
@@ -87,11 +106,20 @@ def expected(check: str, folder: Path) -> dict[str, Any]:
     return given
 
 
+def test_the_correct_connector_reads_what_changed(tmp_path: Path) -> None:
+    client = Grows(tmp_path / "grown")
+    with closing(connector("correct", tmp_path, client=client, config={"grown": str(client.file)})) as correct:
+        found = run(correct, chosen(["F11", "F1"]))
+        assert [result.outcome for result in found.results] == [Outcome.PASSED] * 2, "\n".join(summary(found))
+        assert client.done == ["setup", "between_syncs"]
+    assert client.done == ["setup", "between_syncs", "teardown", "final_teardown"]
+
+
 def test_each_check_has_a_broken_connector() -> None:
     from headwater.acceptance.checks import load
 
     without = set(load()) - {defect.check for defect in DEFECTS.values()}
-    elsewhere = {id for id in without if id[0] in "GH"}  # images and folders have tests of their own
+    elsewhere = {id for id in without if id[0] in "GH"}  # images and folders have tests of their own, for each id
     assert without - elsewhere == {"C6"}, "it would take a minute"
 
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
+import shlex
+import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headwater.acceptance.checks import load
+from headwater.acceptance.client_container import ClientContainer, client_of
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome, Report
 from headwater.acceptance.rooms import ImageRoom
 from headwater.acceptance.suite import chosen, run
-from tests.acceptance.suite import TOKEN, settings
+from tests.acceptance.suite import TOKEN, settings, write
+from tests.acceptance.suite import report as gallery_report
 from tests.containers import base_image, one_at_a_time
 
 GALLERY = Path(__file__).parent / "gallery"
@@ -104,3 +113,113 @@ def test_a_badly_made_image_is_caught(
     assert found.results[0].outcome in (Outcome.FAILED, Outcome.WARNED), found.results[0]
     assert found.results[0].findings
     record_property("caught", bad.check)
+
+
+def reloaded(image: str, folder: Path, change: Callable[[dict[str, Any]], None], layers: int = 0) -> str:
+    """An image with another configuration, and so many layers more; gives its id.
+
+    An engine of one architecture builds no image of another one, and to build a layer takes its time.
+    """
+    saved, made = folder / "saved.tar", folder / "made.tar"
+    subprocess.run(["docker", "save", "-o", str(saved), image], check=True, capture_output=True)
+    with tarfile.open(saved) as given, tarfile.open(made, "w") as tar:
+        (manifest,) = json.loads(_member(given, "manifest.json"))
+        config = json.loads(_member(given, manifest["Config"]))
+        change(config)
+        for number in range(layers):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w") as layer:
+                _add(layer, f"layer-{number}", b"of many")
+            _add(tar, f"{number}.tar", buffer.getvalue())
+            config["rootfs"]["diff_ids"].append(f"sha256:{hashlib.sha256(buffer.getvalue()).hexdigest()}")
+            config["history"].append({"created_by": "a test"})
+        content = json.dumps(config).encode()
+        name = hashlib.sha256(content).hexdigest()
+        _add(tar, f"{name}.json", content)
+        for layer in manifest["Layers"]:
+            _add(tar, layer, _member(given, layer))
+        manifest["Layers"] += [f"{number}.tar" for number in range(layers)]
+        _add(tar, "manifest.json", json.dumps([{**manifest, "Config": f"{name}.json", "RepoTags": None}]).encode())
+    subprocess.run(["docker", "load", "-i", str(made)], check=True, capture_output=True)
+    return f"sha256:{name}"
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))
+
+
+def test_an_image_for_another_architecture_is_caught(
+    image: Callable[[str], str], tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("mutant", "for arm64")
+    made = reloaded(image(""), tmp_path, lambda config: config.update(architecture="arm64"))
+    (result,) = report(made, tmp_path, ["G8"]).results
+    assert result.findings[0].message == "The image is for arm64."
+    record_property("caught", "G8")
+
+
+def test_an_image_of_many_layers_is_caught(
+    image: Callable[[str], str], tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("mutant", "many layers")
+    (result,) = report(reloaded(image(""), tmp_path, lambda config: None, layers=60), tmp_path, ["G9"]).results
+    assert "layers" in result.findings[0].message
+    record_property("caught", "G9")
+
+
+def test_a_large_image_is_caught(
+    image: Callable[[str], str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine tells of a larger one than there is: a gigabyte takes half a minute to build."""
+    record_property("mutant", "of 1.2 GB")
+    docker = tmp_path / "docker"
+    real = shlex.quote(str(shutil.which("docker")))
+    docker.write_text(f"""#!/bin/sh\n{real} "$@" | sed 's/"Size": [0-9]*/"Size": 1200000000/'\n""")
+    docker.chmod(0o755)
+    made = image("")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    (result,) = report(made, tmp_path, ["G9"]).results
+    assert result.findings[0].message == "The image is of 1.20 GB."
+    record_property("caught", "G9")
+
+
+def test_what_fills_the_source_runs_in_a_container(image: Callable[[str], str], tmp_path: Path) -> None:
+    folder = tmp_path / "source-gallery"
+    (folder / "integration_tests").mkdir(parents=True)
+    grown = folder / "integration_tests" / "grown"
+    write(folder / "secrets.json", {"word": "s3cret"})
+    (folder / "Dockerfile.client").write_text(f"FROM {base_image()}\nUSER root\n")
+    given = client_of(
+        {
+            "client_container_dockerfile_path": "Dockerfile.client", "secrets_path": "secrets.json",
+            "setup_command": ["sh", "-c", "grep -q s3cret /tmp/config.json && cd /connector && ! touch no"],
+            "between_syncs_command": ["touch", "/connector/integration_tests/grown"],
+            "final_teardown_command": ["rm", "/connector/integration_tests/grown"],
+        },
+        folder,
+    )  # fmt: skip
+    assert isinstance(given, ClientContainer)
+    found = gallery_report("correct", tmp_path, ["F11"], client=given, config={"grown": str(grown)})
+    assert [result.outcome for result in found.results] == [Outcome.PASSED], "\n".join(summary(found))
+    assert not grown.exists()
+    (tmp_path / "again").mkdir()
+    broken = replace(given, commands={"setup": ["sh", "-c", "echo the database is not there >&2; exit 3"]})
+    (result,) = gallery_report("correct", tmp_path / "again", ["C1"], client=broken).results
+    assert result.outcome is Outcome.BROKEN
+    assert "setup_command exited with 3: the database is not there" in str(result.reason)
+
+
+def test_each_check_of_images_has_a_bad_one() -> None:
+    checked = {bad.check for bad in BAD.values()} | {"G8", "G9"}
+    assert {id for id in load() if id[0] == "G"} == checked

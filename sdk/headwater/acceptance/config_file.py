@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from headwater.acceptance.client_container import KEYS as CLIENT_KEYS
+from headwater.acceptance.client_container import Client, client_of
 from headwater.acceptance.config_keys import KEYS, LEGACY, ROOT, SWITCHES, lacking, names, reasons
 from headwater.acceptance.settings import ConnectionCase, FutureState, Settings
 from headwater.errors import ConfigError
@@ -90,16 +92,12 @@ class _Reader:
         for name in suites:
             for test in self._tests(suites, name):
                 self._known(name, test)
-        if content.get("client_container_config"):
-            self.notes.append(f"{self.path.name}: `client_container_config` is not carried out.")
         return suites
 
     def _known(self, suite: str, test: Mapping[str, Any]) -> None:
         for key in sorted(test.keys() - KEYS[suite]):
             how = "of another version" if key in LEGACY.get(suite, ()) else "unknown"
             self.notes.append(f"{self.path.name}: `{suite}.{key}` is {how}, and is not heeded.")
-        if test.get("client_container_config"):
-            self.notes.append(f"{self.path.name}: `{suite}.client_container_config` is not carried out.")
 
     def _tests(self, suites: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
         tests = (suites.get(name) or {}).get("tests") or []
@@ -157,7 +155,24 @@ class _Reader:
             on=self.base.on | on,
             disabled_for=self._disabled(first),
             file_types=self._file_types(read.get("file_types")),
+            client=self._client(content, first),
         )
+
+    def _client(self, content: Mapping[str, Any], first: Mapping[str, Mapping[str, Any]]) -> Client | None:
+        """The commands that fill the source: those of the suites that read, on top of those that are for all."""
+        given: dict[str, Any] = {}
+        for part in (content, *(first[name] for name in ("full_refresh", "basic_read", "incremental"))):
+            found = part.get("client_container_config") or {}
+            if not isinstance(found, dict):
+                raise ConfigError(f"{self.path}: `client_container_config` must be an object.")
+            given.update(found)
+        for key in sorted(given.keys() - CLIENT_KEYS):
+            self.notes.append(f"{self.path.name}: `client_container_config.{key}` is unknown, and is not heeded.")
+        client = client_of(given, self.folder)
+        if isinstance(client, str):
+            self.notes.append(f"{self.path.name}: `client_container_config` {client}.")
+            return None
+        return client
 
     def _attributes(self, first: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         off = {}

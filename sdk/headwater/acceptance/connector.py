@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +32,12 @@ class Connector(Runs):
 
     :param room: where it runs.
     :param folder: for the recordings and the files that it is given.
-    :ivar closing: what is called by :meth:`close`.
     """
 
     def __init__(self, room: Room, settings: Settings, folder: Path) -> None:
         super().__init__(room, settings, folder)
         self._kept: dict[int, Kept] = {}
         self._resumed: dict[str, _Resumed] = {}
-        self.closing = ExitStack()
-
-    def close(self) -> None:
-        """Give back what its runs needed, such as the proxy; nothing can be run behind that any more."""
-        self.closing.close()
 
     def read(
         self,

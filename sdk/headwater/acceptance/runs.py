@@ -6,6 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ from headwater.acceptance.engine import Act, How, execute
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.rooms import Room
 from headwater.acceptance.settings import Settings
+from headwater.acceptance.shared import once
 
 _SUITE = {"spec": "spec", "check": "connection", "discover": "discovery", "read": "basic_read"}
 
@@ -23,6 +25,7 @@ class Runs:
 
     :param room: where it runs.
     :param folder: for the recordings and the files that it is given.
+    :ivar closing: what is called by :meth:`close`.
     """
 
     def __init__(self, room: Room, settings: Settings, folder: Path) -> None:
@@ -32,6 +35,23 @@ class Runs:
         self._files = 0
         self._name = uuid.uuid4().hex[:12]
         self._stopped = threading.Event()
+        self.closing = ExitStack()
+
+    def close(self) -> None:
+        """Give back what its runs needed, such as the proxy; nothing can be run any more."""
+        self.closing.close()
+
+    @once
+    def filled(self) -> bool:
+        """The source has what is to be read, and is emptied when this is closed.
+
+        :raises ClientFailed: it could not be filled.
+        """
+        if self.settings.client is not None:
+            self.closing.callback(self.settings.client.run, "final_teardown")
+            self.closing.callback(self.settings.client.run, "teardown")
+            self.settings.client.run("setup")
+        return True
 
     def stop(self) -> None:
         """Kill what runs, and start nothing more."""
@@ -57,6 +77,8 @@ class Runs:
         :param prefix: words before its command, such as ``unshare --net``.
         """
         changes = {**self.settings.environment, **(environment or {})}
+        if arguments[:1] != ("spec",):
+            assert self.filled
         suite = _SUITE.get(arguments[0] if arguments else "", "spec")
         with self._lock:
             number = len(self.recordings) + 1

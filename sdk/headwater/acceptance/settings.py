@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headwater.acceptance.client_container import Client
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class Settings:
     trials: int = 5
     noise: bool = False
     consumer: Sequence[str] = ()
+    client: Client | None = None
+    """Fills the source before it is read, and changes it."""
     trust: Path | None = None
     """Certificates of APIs that this machine does not know, for the proxy."""
     disabled_for: str | None = None

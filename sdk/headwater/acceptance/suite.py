@@ -14,6 +14,8 @@ from headwater.acceptance.results import Finding, Outcome, Report, Result, Sever
 from headwater.acceptance.settings import Settings
 from headwater.errors import ConfigError
 
+CHANGING = ("F11",)
+"""Change the source, so that they come after those that compare its reads."""
 LAST = ("X10", "X19", "X20")
 """Look at all that the others ran, so they come after them."""
 _COUNTED = 10_000
@@ -51,11 +53,14 @@ def run(
     """
     began = time.monotonic()
     report = Report(connector.room.label)
-    first = [one for one in checks if one.id not in LAST]
-    last = [one for one in checks if one.id in LAST]
+    groups = (
+        [one for one in checks if one.id not in CHANGING + LAST],
+        [one for one in checks if one.id in CHANGING],
+        [one for one in checks if one.id in LAST],
+    )
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         try:
-            for group in (first, last):
+            for group in groups:
                 for result in pool.map(lambda one: run_one(connector, one), group):
                     result.reproduce, result.where = reproduce(result.id), where
                     finish(result, connector)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -72,7 +73,8 @@ class AcceptanceTests:
     def connector(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connector]:
         """The connector; its runs are shared by all tests of the class."""
         folder = tmp_path_factory.mktemp("acceptance")
-        yield Connector(self.room(), self.given(folder), folder)
+        with closing(Connector(self.room(), self.given(folder), folder)) as connector:
+            yield connector
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """A test for each check."""

@@ -161,3 +161,12 @@ class After(Correct):
 class NamelessStates(Correct):
     def state(self, stream: Any, content: Any) -> None:
         self.write({"type": "STATE", "state": {"type": "STREAM", "stream": {"stream_state": content}}})
+
+
+@defect("F11", "never reads what comes later than its state")
+class NothingNew(Correct):
+    def pages(self, name: str, since: str) -> Any:
+        for page in super().pages(name, since):
+            kept = [row for row in page if not since or row["id"] <= 45]
+            if kept:
+                yield kept

@@ -341,6 +341,8 @@ class Correct:
     def rows(self, name: str) -> list[dict[str, Any]]:
         """All there is to read: four in a row have the same cursor, so that some lie on both sides of a page's end."""
         size = 0 if name == "empty" else self.config.get("size", SIZE)
+        if size and os.path.exists(self.config.get("grown", "")):
+            size += 8
         return [self.row(number) for number in range(1, size + 1)]
 
     def row(self, number: int) -> dict[str, Any]:

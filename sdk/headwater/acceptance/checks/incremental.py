@@ -1,4 +1,4 @@
-"""F1 to F10: reads that go on from a state."""
+"""F1 to F11: reads that go on from a state."""
 
 from __future__ import annotations
 
@@ -219,3 +219,23 @@ def full_with_state(connector: Connector) -> Iterator[Finding]:
     states = [plain(copy.deepcopy(state)) for state in connector.kept(connector.first).last()]
     run = connector.read(connector.streams, states, what="states of streams that are read in full")
     yield from uncovered(connector, run, {}, "in full with a state", names)
+
+
+@check("F11", "What changes between two syncs comes with the second one")
+def changed_between(connector: Connector) -> Iterator[Finding]:
+    """After `between_syncs_command` of `client_container_config` a read with the last states has other records than
+    before it. It is the last read of a suite."""
+    client = connector.settings.client
+    if client is None or not client.has("between_syncs"):
+        raise Skipped("nothing changes the source: `client_container_config.between_syncs_command` is not there.")
+    ignored = connector.settings.ignored_fields
+    before = rows_of(connector.second, connector.streams, ignored)
+    client.run("between_syncs")
+    run = connector.read(connector.streams, connector.final_states, what="after between_syncs_command")
+    if run.code != 0 or run.timed_out:
+        yield Finding(f"After `between_syncs_command` the read {run.ending}: {run.said(200)}", run)
+        return
+    after = rows_of(run, connector.streams, ignored)
+    names = [name for name, stream in connector.streams.items() if stream.incremental]
+    if all(after[name].contents() == before[name].contents() for name in names):
+        yield Finding("After `between_syncs_command` the next sync has the same records as before it.", run)
