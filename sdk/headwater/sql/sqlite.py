@@ -7,18 +7,14 @@ through msgspec is quicker, too.
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from headwater.errors import ConfigError, SourceError, TransientError
-from headwater.protocol.messages import Change
-from headwater.protocol.values import NULLED, SERIALIZATION_ERROR, encode_rows
 from headwater.sql.database import Database, Rows
 from headwater.sql.dialect import digits
-from headwater.sql.sqlite_types import dated, fit_of, is_date, kind_of, misfit
+from headwater.sql.sqlite_rows import Encoding
+from headwater.sql.sqlite_types import dated, is_date, kind_of
 from headwater.sql.tables import Column, Kind, Selection, Table, Wanted
 from headwater.sql.types import BASE64
 
@@ -33,15 +29,15 @@ ORDER BY m.name, c.cid
 _FIRST = 1000
 """Rows that are looked at for what a date is."""
 _FETCH = 16
-"""Rows of the first page."""
-_INFINITE = frozenset((math.inf, -math.inf))
+"""Rows that are fetched first."""
 _CONFIG = ("unable to open", "not a database", "no such", "syntax error", "authorization", "malformed", "readonly")
 
 
 class Sqlite(Database):
     """A file of SQLite."""
 
-    rows_per_step = 2000
+    rows_per_step = 250
+    """Rows that are fetched at once: as many as the processor's caches hold while they are looked at."""
 
     def engine_options(self) -> dict[str, Any]:
         return {**super().engine_options(), "isolation_level": "AUTOCOMMIT"}
@@ -114,36 +110,39 @@ class Sqlite(Database):
     def last(self, connection: Connection, selection: Selection, column: Column) -> bytes | None:
         query = f"{self.select(selection)} ORDER BY {self.column(column.name)} DESC LIMIT 1"
         row = connection.exec_driver_sql(query).first()
-        return None if row is None else _Encoding(selection.columns)([tuple(row)]).data[0]
+        return None if row is None else Encoding(selection.columns).slowly([tuple(row)]).data[0]
 
     def pages(self, connection: Connection, selection: Selection) -> Iterator[Rows]:
         driver: Any = connection.connection.driver_connection
-        encoding = _Encoding(selection.columns)
+        encoding = Encoding(selection.columns)
         query = self.select(selection)
         given = 0
         try:
-            for page in self._fetched(driver, query):
-                yield encoding(page)
-                given += len(page)
+            for rows in self._fetched(driver, query):
+                yield from encoding.add(rows, self.page_size)
+                given += len(rows)
         except Exception as error:
             if "Could not decode" not in str(error):
                 raise
+            yield from encoding.rest()
             # Again from there, at the same point in time, with a text that can be any bytes: a little slower.
             driver.text_factory = lambda value: value.decode("utf-8", "surrogateescape")
             try:
-                for page in self._fetched(driver, f"{query} LIMIT -1 OFFSET {given}"):
-                    yield encoding.slowly(encoding.columns_of(page))
+                for rows in self._fetched(driver, f"{query} LIMIT -1 OFFSET {given}"):
+                    yield encoding.slowly(rows)
             finally:
                 driver.text_factory = str
+        else:
+            yield from encoding.rest()
 
     def _fetched(self, driver: Any, query: str) -> Iterator[list[Any]]:
         cursor = driver.cursor()
         try:
             cursor.execute(query)
             count = _FETCH
-            while page := cursor.fetchmany(count):
-                yield page
-                size = sum(map(len, filter(_is_long, page[-1])))
+            while rows := cursor.fetchmany(count):
+                yield rows
+                size = sum(map(len, filter(_is_long, rows[-1])))
                 count = max(1, min(self.rows_per_step, 2 * count, self.page_size // (size + 1)))
         finally:
             cursor.close()
@@ -159,59 +158,3 @@ class Sqlite(Database):
 
 def _is_long(value: Any) -> bool:
     return value.__class__ is str or value.__class__ is bytes
-
-
-class _Encoding:
-    """Makes pages of rows into JSON."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
-        self._names = [column.name for column in columns]
-        self._fits = [fit_of(column.kind) if column.kind.schema else None for column in columns]
-        self._encoder = msgspec.json.Encoder()
-        self._row: Any = None
-        if not any(set('\\"') & set(name) or min(name, default="") < " " for name in self._names):
-            fields = {f"c{place}": name for place, name in enumerate(self._names)}
-            self._row = msgspec.defstruct("Row", list(fields), rename=fields, gc=False)
-
-    def __call__(self, page: Sequence[Any]) -> Rows:
-        columns = self.columns_of(page)
-        clean = all(map(self._is_clean, range(len(columns)), columns))
-        if not clean or self._row is None:
-            return self.slowly(columns)
-        data = self._encoder.encode_lines(list(map(self._row, *columns))).split(b"\n")
-        data.pop()
-        return Rows(data, {})
-
-    def columns_of(self, page: Sequence[Any]) -> list[Sequence[Any]]:
-        """The page by columns, with booleans in place of numbers where they are due."""
-        columns: list[Sequence[Any]] = list(zip(*page, strict=True))
-        for place, fit in enumerate(self._fits):
-            if fit is not None and fit.made is not None:
-                columns[place] = fit.made(columns[place])
-        return columns
-
-    def _is_clean(self, place: int, values: Sequence[Any]) -> bool:
-        """Whether all values of a page's column are of it."""
-        fit = self._fits[place]
-        types = set(map(type, values))
-        types.discard(type(None))
-        if fit is not None and not types <= fit.types:
-            return False
-        return float not in types or _INFINITE.isdisjoint(values)
-
-    def slowly(self, columns: Sequence[Sequence[Any]]) -> Rows:
-        """The page's columns, value by value."""
-        rows: list[dict[str, Any]] = []
-        nulled: dict[int, list[Change]] = {}
-        for number, values in enumerate(zip(*columns, strict=True)):
-            row = dict(zip(self._names, values, strict=True))
-            for column, fit in zip(self._columns, self._fits, strict=True):
-                if fit is not None and misfit(row[column.name], fit):
-                    row[column.name] = None
-                    nulled.setdefault(number, []).append(Change(column.name, NULLED, SERIALIZATION_ERROR))
-            rows.append(row)
-        data, changes = encode_rows(rows)
-        for number, made in nulled.items():
-            changes[number] = [*changes.get(number, ()), *made]
-        return Rows(data, changes)

@@ -9,10 +9,11 @@ whether a column that is called a date is read as one.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -27,19 +28,21 @@ class Lost:
 
 
 LOST = Lost()
-_DAYS: Any = list[date | None]
-_LOCALS: Any = list[Annotated[datetime, msgspec.Meta(tz=False)] | None]
-_ZONEDS: Any = list[Annotated[datetime, msgspec.Meta(tz=True)] | None]
+_LOCAL: Any = Annotated[datetime, msgspec.Meta(tz=False)] | None
+_ZONED: Any = Annotated[datetime, msgspec.Meta(tz=True)] | None
+_REAL: Any = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)] | int | None
 
 
 @dataclass(frozen=True)
 class Fit:
     """What Python's values of a column may be.
 
-    :ivar types: their types, None aside.
-    :ivar made: what becomes of all values of a page, where something does; :data:`LOST` of one that is none.
+    :ivar form: as a type that msgspec checks a value against as it comes; the quick way to look at many.
+    :ivar types: their types, None aside, once they are ``made``.
+    :ivar made: what becomes of some values, where something does; :data:`LOST` of one that is none.
     """
 
+    form: Any
     types: frozenset[type]
     made: Callable[[Sequence[Any]], Sequence[Any]] | None = None
 
@@ -48,28 +51,19 @@ def _booleans(values: Sequence[Any]) -> Sequence[Any]:
     return [value if value.__class__ is not int or value not in (0, 1) else value == 1 for value in values]
 
 
-def _of(form: Any, joined: bool) -> Callable[[Sequence[Any]], Sequence[Any]]:
+def _of(form: Any) -> Callable[[Sequence[Any]], Sequence[Any]]:
     """Looks at texts that must be dates.
 
-    :param form: what a list of them must be.
-    :param joined: they may have a space where RFC 3339 has a T.
+    :param form: what each must be.
     """
-
-    def made(values: Sequence[Any]) -> Sequence[Any]:
-        if not _are(values, form):
-            values = [value if value.__class__ is str and _are([value], form) else _lost(value) for value in values]
-        if joined:
-            return [
-                f"{each[:10]}T{each[11:]}" if each.__class__ is str and each[10] == " " else each for each in values
-            ]
-        return values
-
-    return made
+    return lambda values: [
+        value if value.__class__ is str and _are([value], form) else _lost(value) for value in values
+    ]
 
 
 def _are(values: Sequence[Any], form: Any) -> bool:
     try:
-        msgspec.convert(values, form)
+        msgspec.convert(values, list[form])
     except msgspec.ValidationError:
         return False
     return True
@@ -112,11 +106,12 @@ def dated(values: Sequence[Any]) -> Kind:
     """The kind of a column that is called a date, by what some of its values are. None: a date is what is due."""
     if any(value.__class__ is not str for value in values):
         return Kind(ANYTHING)
-    if values and _are(values, _DAYS):
+    if values and _are(values, date | None):
         return Kind(DATE, literal="{0}")
-    for form, schema in ((_LOCALS, LOCAL), (_ZONEDS, ZONED)):
+    for form, schema in ((_LOCAL, LOCAL), (_ZONED, ZONED)):
         if _are(values, form):
-            kind = Kind(schema, literal="{0}")
+            # RFC 3339 has a T where most have a space
+            kind = Kind(schema, "replace({0}, ' ', 'T')", literal="{0}")
             spaced = any(value[10] == " " for value in values)
             return replace(kind, literal="replace({0}, 'T', ' ')") if spaced else kind
     return Kind(STRING, literal="{0}")
@@ -125,18 +120,21 @@ def dated(values: Sequence[Any]) -> Kind:
 def fit_of(kind: Kind) -> Fit:
     """What Python's values of a kind may be."""
     if kind.schema is BOOLEAN:
-        return Fit(_BOOL, _booleans)
+        return Fit(Literal[0, 1] | None, _BOOL, _booleans)
     if kind.schema is INTEGER:
-        return Fit(_INT)
+        return Fit(int | None, _INT)
     if kind.schema is NUMBER:
-        return Fit(_INT | _FLOAT)
+        return Fit(_REAL, _INT | _FLOAT)
     if kind.schema is BASE64:
-        return Fit(_BYTES)
+        return Fit(bytes | None, _BYTES)
     if kind.schema is DATE:
-        return Fit(_STR, _of(_DAYS, joined=False))
+        return Fit(date | None, _STR, _of(date | None))
     if kind.schema in (LOCAL, ZONED):
-        return Fit(_STR, _of(_LOCALS if kind.schema is LOCAL else _ZONEDS, joined=True))
-    return Fit(_INT | _FLOAT | _STR if kind.schema is ANYTHING else _STR)
+        form = _LOCAL if kind.schema is LOCAL else _ZONED
+        return Fit(form, _STR, _of(form))
+    if kind.schema is ANYTHING:
+        return Fit(_REAL | str, _INT | _FLOAT | _STR)
+    return Fit(str | None, _STR)
 
 
 def misfit(value: Any, fit: Fit) -> bool:
