@@ -1,4 +1,5 @@
-"""The floor: PostgreSQL's own JSON by COPY, spliced into RECORD lines by hand."""
+"""The floor: PostgreSQL's own JSON by COPY, spliced into RECORD lines by hand. The rows come from libpq as they come to
+Headwater, many at a time."""
 
 from __future__ import annotations
 
@@ -7,20 +8,23 @@ import sys
 
 import psycopg
 
+from headwater.sql.copying import copied
+
 HEAD, TAIL = b'{"type":"RECORD","record":{"stream":"bench","data":', b',"emitted_at":1700000000000}}\n'
 
 
 def main(url: str) -> None:
     """Write all rows to standard output."""
-    lines: list[bytes] = []
     query = "COPY (SELECT row_to_json(t) FROM bench t) TO STDOUT"
-    with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(query) as copy:
-        for row in copy:
-            lines.append(HEAD + bytes(row)[:-1].replace(b"\\\\", b"\\") + TAIL)
-            if len(lines) >= 1000:
-                os.write(1, b"".join(lines))
-                lines.clear()
-    os.write(1, b"".join(lines))
+    end = TAIL + HEAD
+    out = bytearray()
+    with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(query):
+        for rows in copied(connection, 64):
+            out += HEAD + rows[:-1].replace(b"\\\\", b"\\").replace(b"\n", end) + TAIL
+            if len(out) >= 512 * 1024:
+                os.write(1, out)
+                out.clear()
+    os.write(1, out)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import json
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -34,25 +35,36 @@ CREATE TABLE bench (id {key} PRIMARY KEY, name VARCHAR(50), kind INT, price DECI
 """
 
 
-def main(rows: int) -> None:
+DATABASES = ("postgres", "mysql", "sqlite")
+
+
+def main(rows: int, databases: Sequence[str]) -> None:
     """Make them, say where they are, and wait."""
+    makers = {"postgres": _postgres, "mysql": _mariadb, "sqlite": _sqlite}
     with ExitStack() as stack:
-        postgres = stack.enter_context(Postgres({"shared_buffers": "256MB", "max_wal_size": "1GB"}))
-        postgres.sql(_POSTGRES.format(rows=rows))
-        postgres.sql("ALTER TABLE bench ADD PRIMARY KEY (id)")
-        postgres.sql("ANALYZE bench")
-        mariadb = stack.enter_context(MariaDb({"innodb_buffer_pool_size": "256M"}))
-        mariadb.sql("CREATE DATABASE bench")
-        mariadb.sql(_COLUMNS.format(key="BIGINT", moment="DATETIME"), database="bench")
-        mariadb.sql(_MARIADB.format(rows=rows), database="bench")
-        file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "bench.db"
-        _sqlite(file, rows)
-        where = {"postgres": postgres.url(), "mysql": mariadb.url("bench"), "sqlite": str(file)}
+        where = {name: makers[name](stack, rows) for name in databases}
         print(json.dumps(where), flush=True)
         sys.stdin.read()
 
 
-def _sqlite(file: Path, rows: int) -> None:
+def _postgres(stack: ExitStack, rows: int) -> str:
+    server = stack.enter_context(Postgres({"shared_buffers": "256MB", "max_wal_size": "1GB"}))
+    server.sql(_POSTGRES.format(rows=rows))
+    server.sql("ALTER TABLE bench ADD PRIMARY KEY (id)")
+    server.sql("ANALYZE bench")
+    return server.url()
+
+
+def _mariadb(stack: ExitStack, rows: int) -> str:
+    server = stack.enter_context(MariaDb({"innodb_buffer_pool_size": "256M"}))
+    server.sql("CREATE DATABASE bench")
+    server.sql(_COLUMNS.format(key="BIGINT", moment="DATETIME"), database="bench")
+    server.sql(_MARIADB.format(rows=rows), database="bench")
+    return server.url("bench")
+
+
+def _sqlite(stack: ExitStack, rows: int) -> str:
+    file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "bench.db"
     with sqlite3.connect(file) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute(_COLUMNS.format(key="INTEGER", moment="DATETIME"))
@@ -66,7 +78,8 @@ def _sqlite(file: Path, rows: int) -> None:
                 for g in range(1, rows + 1)
             ),
         )  # fmt: skip
+    return str(file)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2:])
