@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import random
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -14,69 +13,12 @@ import pytest
 from headwater.errors import ConfigError, IncompleteError
 from headwater.protocol.messages import Records, State, Status, StreamStatus
 from headwater.sql.postgres import Postgres as Database
-from headwater.testing.reading import ReadResult, result_of
-from source_postgres import PostgresSource
+from headwater.testing.reading import result_of
 from tests.services.postgres import Postgres
+from tests.sql.captured import rows, run, server, source_of, sql, table_of, truth
 from tests.sql.sources import chosen, conform, cut_off, postgres_source
 
-Sql = Callable[[str], Any]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with Postgres({"wal_level": "logical", "max_replication_slots": "60", "max_wal_senders": "20"}) as server:
-        yield server
-
-
-@pytest.fixture
-def sql(server: Postgres) -> Iterator[Any]:
-    url = server.database()
-    name = url.rpartition("/")[2]
-
-    def run(statement: str) -> Any:
-        return server.sql(statement, database=name)
-
-    run.url, run.slot = url, f"slot_{name}"  # type: ignore[attr-defined]
-    run("CREATE TABLE orders (id int PRIMARY KEY, note text, at timestamptz, raw bytea, doc jsonb)")
-    run("CREATE PUBLICATION pub FOR ALL TABLES")
-    run(f"SELECT pg_create_logical_replication_slot('slot_{name}', 'pgoutput')")
-    yield run
-    run(f"SELECT pg_drop_replication_slot('slot_{name}')")
-    server.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def source_of(sql: Any, **settings: Any) -> PostgresSource:
-    method = {"method": "CDC", "replication_slot": sql.slot, "publication": "pub"}
-    return postgres_source(sql.url, replication_method=method, **settings)
-
-
-def run(sql: Any, state: Any = (), **settings: Any) -> ReadResult:
-    source = source_of(sql, **settings)
-    catalog = source.discover().configured()
-    states = state.states if isinstance(state, ReadResult) else state
-    return result_of(source.read(catalog, states[-1:]), catalog)
-
-
-def rows(result: ReadResult, stream: str = "orders") -> list[dict[str, Any]]:
-    return result.ok().records[f"public.{stream}"]
-
-
-def table_of(*results: ReadResult, stream: str = "orders") -> dict[Any, dict[str, Any]]:
-    """The table as a destination that merges by key has it."""
-    found: dict[Any, dict[str, Any]] = {}
-    for result in results:
-        for row in rows(result, stream):
-            if row["_ab_cdc_deleted_at"]:
-                found.pop(row["id"], None)
-            else:
-                found[row["id"]] = {name: value for name, value in row.items() if not name.startswith("_ab_cdc")}
-    return found
-
-
-def truth(sql: Any, table: str = "orders") -> dict[Any, dict[str, Any]]:
-    source = postgres_source(sql.url, tables=[table])
-    catalog = source.discover().configured(full_refresh=True)
-    return {row["id"]: row for row in result_of(source.read(catalog), catalog).ok().records[f"public.{table}"]}
+__all__ = ["server", "sql"]
 
 
 def test_rows_and_then_what_was_changed(sql: Any) -> None:
@@ -177,49 +119,6 @@ def test_a_transaction_larger_than_memory_comes_row_by_row(sql: Any) -> None:
             states_within += 1
     assert sum(batches) == 20000 and max(batches) <= 500
     assert states_within == 0  # a state in the middle of a transaction would lose the rest of it
-
-
-@pytest.mark.parametrize("identity", ["DEFAULT", "FULL"])
-def test_large_values_that_an_update_did_not_touch(sql: Any, identity: str) -> None:
-    sql(f"ALTER TABLE orders REPLICA IDENTITY {identity}")
-    sql("ALTER TABLE orders ALTER note SET STORAGE EXTERNAL")
-    sql("INSERT INTO orders VALUES (1, repeat('large', 10000)), (2, repeat('gone', 10000))")
-    first = run(sql)
-    sql("UPDATE orders SET at = '2024-01-01 00:00+00'")
-    sql("DELETE FROM orders WHERE id = 2")
-    second = run(sql, first)
-    found = {row["id"]: row["note"] for row in rows(second)[:2]}
-    assert found[1] == "large" * 10000
-    assert table_of(first, second) == truth(sql)
-
-
-def test_a_table_that_changes_its_columns_goes_on(sql: Any) -> None:
-    sql("INSERT INTO orders VALUES (1, 'a')")
-    first = run(sql)
-    source = source_of(sql)
-    catalog = source.discover().configured()
-    sql("INSERT INTO orders VALUES (2, 'b')")
-    sql("ALTER TABLE orders ADD COLUMN more int DEFAULT 7")
-    sql("INSERT INTO orders VALUES (3, 'c')")
-    sql("ALTER TABLE orders DROP COLUMN note")
-    sql("INSERT INTO orders VALUES (4)")
-    second = result_of(source.read(catalog, first.states[-1:]), catalog)
-    assert [(row["id"], row.get("note")) for row in rows(second)] == [(2, "b"), (3, "c"), (4, None)]
-    assert [row.get("more") for row in rows(run(sql, first))] == [None, 7, 7]
-
-
-def test_a_type_that_was_dropped_since(sql: Any) -> None:
-    sql("CREATE TYPE mood AS ENUM ('sad')")
-    sql("ALTER TABLE orders ADD COLUMN mood mood")
-    first = run(sql)
-    sql("INSERT INTO orders (id, note, mood) VALUES (1, 'a', 'sad')")
-    sql("ALTER TABLE orders ALTER COLUMN mood TYPE text")
-    sql("DROP TYPE mood")
-    with pytest.raises(ConfigError, match=r"public\.orders has values of a type that was dropped .*Clear the stream's"):
-        run(sql, first).ok()
-    assert [(row["id"], row["mood"]) for row in rows(run(sql))] == [(1, "sad")]
-    sql("ALTER TABLE orders DROP COLUMN mood")
-    assert [(row["id"], row["note"]) for row in rows(run(sql, first))] == [(1, "a")]
 
 
 def test_streams_that_are_added_and_tables_that_are_not_captured(sql: Any) -> None:

@@ -93,30 +93,25 @@ def table_of(database: Postgres, connection: Connection, name: str, query: str) 
     cursor = database.driver(connection).cursor()
     cursor.execute(f"SELECT * FROM ({query}) AS q LIMIT 0")
     found = [(each.name, each.type_code, each._fmod) for each in cursor.description]
-    kinds = kinds_of(connection, [(oid, modifier) for _, oid, modifier in found], f"The query {name}")
-    columns = [Column(column[0], *kind) for column, kind in zip(found, kinds, strict=True)]
+    kinds = kinds_of(connection, [(oid, modifier) for _, oid, modifier in found])
+    columns = [Column(column[0], *kind) for column, kind in zip(found, kinds, strict=True) if kind is not None]
     return Table(name, None, f"({query})", tuple(columns))
 
 
-def kinds_of(connection: Connection, kinds: Sequence[tuple[int, int]], where: str) -> list[tuple[str, Kind]]:
-    """How types are written and read.
+def kinds_of(connection: Connection, kinds: Sequence[tuple[int, int]]) -> list[tuple[str, Kind] | None]:
+    """How types are written and read; None: the type was dropped.
 
     :param kinds: the number and the modifier of each.
-    :param where: what has values of them, for the error.
-    :raises ConfigError: when a type was dropped.
     """
     if not kinds:
         return []
     types = _types(connection, {oid for oid, _ in kinds})
-    gone = [str(oid) for oid, _ in kinds if oid not in types]
-    if gone:
-        raise ConfigError(
-            f"{where} has values of a type that was dropped from the database since (number {', '.join(gone)}). Clear "
-            "the stream's state, so that the table is read from the beginning."
-        )
     asked = ", ".join(f"format_type({oid}, {modifier})" for oid, modifier in kinds)
     written = next(iter(_all(connection, f"SELECT ARRAY[{asked}]")))[0]
-    return [(name, kind_of(oid, modifier, types, name)) for (oid, modifier), name in zip(kinds, written, strict=True)]
+    return [
+        (name, kind_of(oid, modifier, types, name)) if oid in types else None
+        for (oid, modifier), name in zip(kinds, written, strict=True)
+    ]
 
 
 def _table(database: Postgres, entry: _Entry, types: dict[int, Type], *, usage: bool) -> Table:

@@ -30,7 +30,7 @@ from headwater.protocol.messages import (
 )
 from headwater.sql.pgoutput import Begin, Change, Commit, Relation, Truncate, lsn_of, lsn_text
 from headwater.sql.postgres import Postgres
-from headwater.sql.postgres_changes import LSN, META, Pending, Rewriting, columns_of
+from headwater.sql.postgres_changes import LSN, Pending, Rewriting, columns_of
 from headwater.sql.postgres_slot import Slot, SlotSnapshot
 from headwater.sql.state import DONE
 from headwater.state import stream_states
@@ -204,8 +204,7 @@ class Capture:
                             pending = None
                         if pending is None:
                             declared = streams[name].stream.json_schema.get("properties")
-                            fields = declared or (*(each.name for each in relation.fields), *META)
-                            pending = self._pending[name] = Pending(relation, tuple(fields))
+                            pending = self._pending[name] = Pending(relation, Pending.fields(relation, declared))
                         pending.add(message, lsn, at)
                         if len(pending.rows) >= _ROWS or pending.size >= _BYTES:
                             yield from self._flush(rewriting, name)
