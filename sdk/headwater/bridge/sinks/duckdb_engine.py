@@ -46,6 +46,7 @@ _KINDS = {
 # How a column's values become text as JSON has it.
 _ISO = "regexp_replace(replace(CAST({0} AS VARCHAR), ' ', 'T'), '([+-]\\d\\d)$', '\\1:00')"
 _TEXTS = {
+    Kind.NUMBER: "regexp_replace(CAST({0} AS VARCHAR), '\\.0$', '')",
     Kind.DECIMAL: "rtrim(rtrim(CAST({0} AS VARCHAR), '0'), '.')",
     Kind.TIMESTAMP: _ISO,
     Kind.TIMESTAMP_TZ: _ISO,

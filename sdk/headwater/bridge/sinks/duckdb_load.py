@@ -7,7 +7,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from headwater.bridge.sinks.columns import Kind
-from headwater.bridge.sinks.duckdb_read import JsonFile, in_python, lines_of, reader
+from headwater.bridge.sinks.duckdb_read import DECIMAL, JsonFile, check_keys, in_python, lines_of, reader
 from headwater.bridge.sinks.engine import NO_CHANGES, Load, Part
 from headwater.bridge.sinks.names import LINK, OWN, quoted
 
@@ -50,6 +50,7 @@ def at(part: Part, column: str) -> str:
 
 def write(connection: duckdb.DuckDBPyConnection, files: Files, load: Load, declared: Mapping[Kind, str]) -> int:
     """Write the records into the table; how many rows have null in their key."""
+    check_keys(load)
     beside: dict[str, tuple[str, Iterable[object]]] = {
         f"c{place}": ("VARCHAR", texts) for place, texts in in_python(load).items()
     }
@@ -164,9 +165,10 @@ def _ordered(cursor: Part, row: str) -> list[str]:
     """What rows are ordered by: the first of these that two rows have."""
     value = at(cursor, f"{row}.{cursor.column.sql}")
     if cursor.column.kind is Kind.JSON:
-        text = f"json_extract_string({value}, '$')"
-        typed = "TIMESTAMP WITH TIME ZONE" if cursor.temporal else "DOUBLE"
-        return [f"TRY_CAST({text} AS {typed})", text]
-    if cursor.temporal and cursor.column.kind is Kind.STRING:
-        return [f"TRY_CAST({value} AS TIMESTAMP WITH TIME ZONE)", value]
-    return [value]
+        value = f"json_extract_string({value}, '$')"
+    elif cursor.column.kind is not Kind.STRING:
+        return [value]
+    types = ["TIMESTAMP WITH TIME ZONE"] if cursor.temporal else []
+    if cursor.column.loose or cursor.column.kind is Kind.JSON:
+        types += [DECIMAL, "DOUBLE"]
+    return [*(f"TRY_CAST({value} AS {typed})" for typed in types), value]

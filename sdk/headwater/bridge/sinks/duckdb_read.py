@@ -15,13 +15,15 @@ from decimal import Decimal
 
 import msgspec
 
-from headwater.bridge.sinks.columns import Kind
+from headwater.bridge.sinks.columns import Kind, fits
 from headwater.bridge.sinks.duckdb_errors import NoDecimal
 from headwater.bridge.sinks.engine import Column, Load
+from headwater.bridge.sinks.fit import found_at, inexact
 from headwater.bridge.sinks.names import quoted
 
 DECIMAL = "DECIMAL(38,9)"
 _DIGITS = re.compile(r"-?0*(\d{0,29})(?:\.(\d{1,9})0*)?")
+_DIGIT = b"-0123456789"
 _SMALLEST_LIMIT = 1 << 20
 _VIEW: Callable[[bytes | msgspec.Raw], memoryview] = memoryview
 _NO_COLUMN = {"nothing": ("_", "JSON")}  # a reader of none would look for some
@@ -101,19 +103,37 @@ def in_python(load: Load) -> dict[int, list[str | None]]:
     }
     if not beside:
         return {}
+    keys = {part.column.field for part in load.key.parts} if load.key else set()
     found: dict[int, list[str | None]] = {place: [] for place in beside}
     for record in load.data:
         row = _RAWS(record)
         for place, column in beside.items():
             raw = row.get(column.field)
-            found[place].append(None if raw is None else _as_text(bytes(raw), column))
+            found[place].append(None if raw is None else _as_text(bytes(raw), column, column.field in keys))
     return found
 
 
-def _as_text(raw: bytes, column: Column) -> str | None:
+def check_keys(load: Load) -> None:
+    """DuckDB's JSON has floats: a nested key must be none that it would take for another.
+
+    :raises NoDecimal: where it is.
+    """
+    for part in load.key.parts if load.key else ():
+        for record in load.data if part.rest else ():
+            found = found_at(record, (part.column.field, *part.rest))
+            if inexact(found):
+                path = ".".join(part.rest)
+                raise NoDecimal(f"the nested key {path!r} is {str(found)[:60]}, which DuckDB can't tell from others")
+
+
+def _as_text(raw: bytes, column: Column, in_key: bool) -> str | None:
     if raw == b"null":
         return None
     text: str = raw.decode() if raw[:1] != b'"' or column.kind is Kind.JSON else msgspec.json.decode(raw)
+    if in_key and column.loose and (raw[:1] in _DIGIT or column.wanted is Kind.DECIMAL) and fits(Kind.DECIMAL, text):
+        # as the engine made texts of those that were numbers when the column was widened
+        plain = format(Decimal(text), "f")
+        return plain.rstrip("0").rstrip(".") if "." in plain else plain
     if column.kind is not Kind.DECIMAL:
         return text
     decimal = decimal_of(text)

@@ -26,12 +26,14 @@ class Column:
     :ivar kind: as the table stores it; one of those that :meth:`Engine.stored` gives.
     :ivar loose: the column is text, though the schema says otherwise (it was widened, or the schema changed):
         its values come as any JSON, and what is no JSON string is stored as its JSON text.
+    :ivar wanted: as the schema has it; None: it says nothing.
     """
 
     field: str
     name: str
     kind: Kind
     loose: bool = False
+    wanted: Kind | None = None
 
     @property
     def sql(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ import msgspec
 from headwater.bridge.sinks.columns import TEXT_OF, Kind, kind_of_value
 from headwater.bridge.sinks.engine import NO_CHANGES, Column, Engine
 from headwater.bridge.sinks.options import Misfits
+from headwater.protocol.fields import FieldPath
 from headwater.protocol.messages import Change
 from headwater.protocol.values import NULLED, TRUNCATED, clean, encode, encode_rows
 from headwater.schemas.conversions import MAX_DIGITS
@@ -177,7 +178,7 @@ def load_record(data: bytes | msgspec.Raw, changes: list[Change]) -> dict[str, A
     except (msgspec.MsgspecError, UnicodeDecodeError):
         constants: list[str] = []
         text = str(memoryview(data), "utf-8", "replace")
-        record = json.loads(text, parse_float=_number, parse_int=_whole, parse_constant=constants.append)
+        record = json.loads(text, parse_float=number_of, parse_int=_whole, parse_constant=constants.append)
         if constants:
             changes.append(Change("", NULLED, SERIALIZATION_ERROR))
         record = clean(record, changes)
@@ -186,15 +187,32 @@ def load_record(data: bytes | msgspec.Raw, changes: list[Change]) -> dict[str, A
     return record
 
 
-def _number(literal: str) -> float | Decimal | str:
+def number_of(literal: str) -> float | Decimal | str:
+    """A number of JSON: as Decimal where a float can't hold it exactly, as text where it is too large for one."""
     number = float(literal)
     if not math.isfinite(number):
         return literal
     return number if repr(number) == literal else Decimal(literal)
 
 
+def found_at(data: bytes | str | msgspec.Raw, path: FieldPath) -> Any:
+    """What is at a path below a JSON value, numbers as :func:`number_of` has them; None: nothing.
+
+    :raises msgspec.MsgspecError: or UnicodeError, where it can't be read.
+    """
+    found = _DECODE(data)
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def inexact(value: Any) -> bool:
+    """Whether it is a number that a float would change."""
+    return type(value) is Decimal and value != Decimal(repr(float(value)))
+
+
 def _whole(literal: str) -> int | str:
     return int(literal) if len(literal) <= MAX_DIGITS else literal
 
 
-_DECODE = msgspec.json.Decoder(float_hook=_number).decode
+_DECODE: Callable[[Any], Any] = msgspec.json.Decoder(float_hook=number_of).decode

@@ -34,6 +34,7 @@ _MOMENT = (
     rf"^(?!0000){_DAY}[T ]"
     r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?$"
 )
+_NUMBER = r"^-?\d+(\.\d+)?([eE][+-]?\d{1,3})?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +158,8 @@ def _upsert(load: Load, source: str, names: list[str], present: list[str]) -> st
     missing = " OR ".join(f"{part} IS NULL" for part in key)
     cursor = load.key.cursor
     order = f"{', '.join(key)}, CASE WHEN {missing} THEN {_PLACE} END"
-    newest = f"{_PLACE} DESC"
-    if cursor is not None:
-        newest = f"{at(cursor, cursor.column.sql)} DESC NULLS LAST, {newest}"
-        if _as_text(cursor):
-            newest = f"{_moment(cursor, cursor.column.sql)} DESC NULLS LAST, {newest}"
+    by_cursor = _ordered(cursor, cursor.column.sql) if cursor is not None else []
+    newest = ", ".join([*(f"{value} DESC NULLS LAST" for value in by_cursor), f"{_PLACE} DESC"])
     listed = ", ".join(names)
     same = {part.column.name for part in load.key.parts if not part.rest}
     updates = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in present if name not in same)
@@ -178,24 +176,20 @@ def _newer(cursor: Part | None) -> str:
     """The condition for replacing a row: it is not older, where the cursor is known."""
     if cursor is None:
         return ""
-    new, old = f"excluded.{cursor.column.sql}", f"old.{cursor.column.sql}"
-    compared = f"{at(cursor, new)} >= {at(cursor, old)}"
-    if _as_text(cursor):
-        compared = f"COALESCE({_moment(cursor, new)} >= {_moment(cursor, old)}, {compared})"
-    return f" WHERE COALESCE({compared}, {at(cursor, old)} IS NULL)"
+    pairs = zip(*(_ordered(cursor, f"{row}.{cursor.column.sql}") for row in ("excluded", "old")), strict=True)
+    compared = ", ".join(f"{new} >= {old}" for new, old in pairs)
+    return f" WHERE COALESCE({compared}, {at(cursor, f'old.{cursor.column.sql}')} IS NULL)"
 
 
-def _moment(cursor: Part, column: str) -> str:
-    """The point in time that a text says."""
-    text = at(cursor, column)
-    if cursor.column.kind is Kind.JSON:
-        text = f"({text} #>> '{{}}')"
-    return f"CASE WHEN {text} ~ '{_MOMENT}' THEN {text}::timestamptz END"
-
-
-def _as_text(cursor: Part) -> bool:
-    """Whether it is a date and time in a column that has another type."""
-    return cursor.temporal and cursor.column.kind in (Kind.STRING, Kind.JSON)
+def _ordered(cursor: Part, column: str) -> list[str]:
+    """What rows are ordered by: the first of these that two rows have."""
+    value, found = at(cursor, column), []
+    text = f"({value} #>> '{{}}')" if cursor.column.kind is Kind.JSON else value
+    if cursor.temporal and cursor.column.kind in (Kind.STRING, Kind.JSON):
+        found.append(f"CASE WHEN {text} ~ '{_MOMENT}' THEN {text}::timestamptz END")
+    if cursor.column.loose:  # numbers that were widened to text
+        found.append(f"CASE WHEN {text} ~ '{_NUMBER}' THEN {text}::numeric END")
+    return [*found, value]
 
 
 def _path(part: Part) -> str:

@@ -15,16 +15,16 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
+from headwater.bridge.sinks import sqlite_paths
 from headwater.bridge.sinks.columns import Kind, fits
 from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part
 from headwater.bridge.sinks.names import EXTRACTED_AT, LINK, OWN, NameRules, TableName, quoted
 from headwater.bridge.sinks.sqlite_rows import conflict, insert
-from headwater.errors import DestinationError
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class SqliteEngine(Engine):
         if self._connection is not None:
             return
         self._connection = sqlite3.connect(self.where, timeout=self._busy_seconds, isolation_level=None)
+        sqlite_paths.register(self._connection)
         self.rows("PRAGMA journal_mode = WAL")
         self.rows("PRAGMA synchronous = FULL")
         self.rows("PRAGMA cache_size = -32768")
@@ -240,6 +241,9 @@ class SqliteEngine(Engine):
         if any(sql.endswith(f"({columns})") for _, sql in self._indexes(table)):
             return
         self._drop_key(table)
+        for part in key.parts:
+            if part.rest:
+                self.rows(*sqlite_paths.respelled(table.sql, part))
         # By chance: an overwrite's table keeps its index, under its name, when it takes the old one's place.
         name = quoted(f"_headwater_key_{secrets.token_hex(8)}")
         try:
@@ -260,25 +264,7 @@ class SqliteEngine(Engine):
 
     def at(self, part: Part, row: str = "") -> str:
         """A path into an object is an expression on the JSON text of its column."""
-        name = row + part.column.sql
-        if not part.rest:
-            return name
-        inner = "$" + "".join("." + self._step(step) for step in part.rest)
-        return "json_extract({}, '{}')".format(name, inner.replace("'", "''"))
-
-    def _step(self, name: str) -> str:
-        """A key in a path, as JSON writes it. One with a double quote is found by older versions of SQLite only
-        without quotes around it, by newer ones only with them."""
-        written = msgspec.json.encode(name).decode()
-        if '"' not in name:
-            return written
-        for form in (written, written[1:-1]):
-            with suppress(sqlite3.OperationalError):
-                if self.rows("SELECT json_extract(?, ?)", (f"{{{written}:1}}", f"$.{form}")) == [(1,)]:
-                    return form
-        raise DestinationError(
-            f"SQLite {sqlite3.sqlite_version} can't look up the nested key {name!r}: name another one, or append."
-        )
+        return sqlite_paths.at(self._open(), part, row)
 
     # Rows
 

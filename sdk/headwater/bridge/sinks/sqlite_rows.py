@@ -8,12 +8,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from headwater.bridge.sinks.columns import INT64, Kind
-from headwater.bridge.sinks.engine import Key, Load, Part
+from headwater.bridge.sinks.engine import Key, Load
 from headwater.bridge.sinks.names import LINK, OWN, quoted
-from headwater.protocol.fields import FieldPath
+from headwater.bridge.sinks.sqlite_paths import keyed, newer
 from headwater.protocol.values import encode
 
 _At = Callable[..., str]
@@ -33,7 +31,7 @@ def insert(connection: sqlite3.Connection, load: Load, at: _At, existing: Iterab
     """
     rows, nulls = _rows_of(load), [0]
     if load.key is not None:
-        rows = _counting_nulls(rows, load, load.key, nulls)
+        rows = keyed(rows, load, load.key, nulls)
     connection.executemany(_statement(load, at, existing), rows)
     return nulls[0]
 
@@ -63,19 +61,9 @@ def _statement(load: Load, at: _At, existing: Iterable[str]) -> str:
     # The index need not be written for columns that are the same anyway.
     same = {part.column.name for part in load.key.parts if not part.rest}
     updates = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in existing if name not in same)
-    newer = _newer(load.table.sql, load.key.cursor, at)
-    return f"{insert} ON CONFLICT ({conflict(load.key, at)}) DO UPDATE SET {updates}{newer}"
-
-
-def _newer(table: str, cursor: Part | None, at: _At) -> str:
-    """The condition for replacing a row: it is not older, where the cursor is known."""
-    if cursor is None:
-        return ""
-    new, old = at(cursor, "excluded."), at(cursor, f"{table}.")
-    compared = f"{new} >= {old}"
-    if cursor.temporal:  # as text, "01.5Z" would come before "01Z"
-        compared = f"COALESCE(julianday({new}) >= julianday({old}), {compared})"
-    return f" WHERE COALESCE({compared}, {old} IS NULL)"
+    cursor = load.key.cursor
+    where = newer(cursor, at(cursor, "excluded."), at(cursor, f"{load.table.sql}.")) if cursor else ""
+    return f"{insert} ON CONFLICT ({conflict(load.key, at)}) DO UPDATE SET {updates}{where}"
 
 
 def _bind_any(value: Any) -> Any:
@@ -104,28 +92,3 @@ def _bound(
         for place, bind in binders:
             values[place] = bind(values[place])
         yield tuple(values)
-
-
-def _counting_nulls(
-    rows: Iterator[tuple[Any, ...]], load: Load, key: Key, nulls: list[int]
-) -> Iterator[tuple[Any, ...]]:
-    order = [column.field for column in load.columns]
-    paths = [(order.index(part.column.field), part.rest) for part in key.parts]
-    for row in rows:
-        for place, rest in paths:
-            value = row[place]
-            if value is None or ((rest or value.__class__ is msgspec.Raw) and _is_missing(value, rest)):
-                nulls[0] += 1
-                break
-        yield row
-
-
-def _is_missing(value: Any, rest: FieldPath) -> bool:
-    """Whether there is nothing at this path below a column's JSON text."""
-    try:
-        found = msgspec.json.decode(value)
-    except (msgspec.MsgspecError, UnicodeError):
-        return bool(rest)
-    for part in rest:
-        found = found.get(part) if isinstance(found, dict) else None
-    return found is None

@@ -119,8 +119,9 @@ class Target:
         column = self._columns.get(field)
         if column is None and (name := self._name(field)) in self._existing:
             kind = self._existing[name]
-            loose = self._typed and kind is Kind.STRING and (wanted or self._wanted.get(field)) is not Kind.STRING
-            column = self._columns[field] = Column(field, name, kind, loose)
+            wanted = wanted or self._wanted.get(field)
+            loose = self._typed and kind is Kind.STRING and wanted is not Kind.STRING
+            column = self._columns[field] = Column(field, name, kind, loose, wanted)
             self._changed()
         return column
 
@@ -139,7 +140,7 @@ class Target:
         self._existing[name] = kind
         self._folded.add(self.engine.names.fold(name))
         self._ignored.discard(field)
-        column = self._columns[field] = Column(field, name, kind)
+        column = self._columns[field] = Column(field, name, kind, wanted=self._wanted.get(field))
         self._changed()
         return column
 
