@@ -30,9 +30,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from headwater.bridge.flow import Flow, StreamOptions, listed
+from headwater.bridge.flow import Flow, StreamOptions
 from headwater.bridge.flow_tables import defined, resolved, section, table_with
 from headwater.bridge.foreign.opened import checked, kind_of
+from headwater.bridge.sinks import FORMS
 from headwater.bridge.sinks.options import CHOICES, SqlOptions
 from headwater.errors import FlowError
 from headwater.protocol.catalog import DestinationSyncMode, SyncMode
@@ -41,7 +42,14 @@ tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) 
 
 _STREAM = ("columns", "sync_mode", "mode", "primary_key", "cursor_field")
 _FLOW = ("from", "to", "name", "streams", "sync_mode", "mode", "state", *CHOICES)
-_METHODS = ("sqlite", "duckdb", "jsonl", "memory")
+# What a target looks like, by the method.
+_METHODS = {
+    "sqlite": "sqlite:///FILE",
+    "duckdb": "duckdb:///FILE",
+    "jsonl": "jsonl:///FOLDER",
+    "memory": "memory://",
+    **dict.fromkeys(("postgres", "postgresql"), "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
+}
 
 
 def load_flows(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> list[Flow]:
@@ -191,11 +199,18 @@ def _url(destination: Any, where: str, environ: Mapping[str, str]) -> str:
     method, target = table.get("method"), resolved(table.get("target", ""), environ, f"{where}, target")
     if not isinstance(target, str) or not isinstance(method, (str, type(None))):
         raise FlowError(f"{where}: `method` and `target` must be texts.")
-    if method is None or "://" in target:
-        if not target:
-            raise FlowError(f'{where} has no `target`, such as "sqlite:///out.db".')
-        return target
-    known = method.lower().removeprefix("headwater-")
-    if known not in _METHODS:
-        raise FlowError(f"{where}: the method {method!r} is not known here. Known are: {listed(_METHODS)}.")
-    return "memory://" if known == "memory" else f"{known}:///{target}"
+    known = (method or "").lower().removeprefix("headwater").removeprefix("-")
+    if known and known not in _METHODS:
+        raise FlowError(
+            f"{where}: the method {method!r} is not known here. Leave it out, and let `target` be a URL: {FORMS}."
+        )
+    scheme, is_url, _ = target.partition("://")
+    form = _METHODS.get(known, "")
+    if known == "memory" and not is_url:
+        return form
+    if not target or (not is_url and known in ("", "postgres", "postgresql")):
+        there = "`target` is no URL" if target else "there is no `target`"  # it may have a password in it
+        raise FlowError(f"{where}: {there}. Write it as {form or f'one of {FORMS}'}.")
+    if known and is_url and not form.startswith(scheme.removesuffix("ql")):
+        raise FlowError(f"{where}: the method {method!r} does not go with a target {scheme}://…. Leave `method` out.")
+    return target if is_url else f"{known}:///{target}"
