@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from headwater import Config, Cursor, Record, Slice, Source, Stream
-from headwater.protocol.airbyte import decode
+from headwater.protocol.airbyte import decode, pieces
 from headwater.protocol.airbyte import encode as encode_message
-from headwater.protocol.messages import Records, State
+from headwater.protocol.messages import Records, State, StreamDescriptor
 from headwater.protocol.values import encode
 from headwater.state import StreamState
 
@@ -77,7 +77,7 @@ def test_all_states_together_cost_less_than_the_records(count: int, concurrency:
     assert again < 4 * count
 
 
-def test_a_partition_takes_a_few_hundred_bytes_of_memory() -> None:
+def test_a_partition_takes_less_than_two_hundred_bytes_of_memory() -> None:
     def grown(count: int) -> float:
         gc.collect()
         tracemalloc.start()
@@ -90,8 +90,25 @@ def test_a_partition_takes_a_few_hundred_bytes_of_memory() -> None:
         assert len(state) == count
         return size / count
 
-    assert grown(5_000) < 300
-    assert grown(20_000) < 300
+    assert grown(5_000) < 200
+    assert grown(20_000) < 200
+
+
+def test_a_state_waits_in_little_memory_and_is_written_in_pieces() -> None:
+    state = StreamState("at", None)
+    for number in range(20_000):
+        state.set({"sensor": number}, f"2024-01-01T00:{number % 60:02d}:{number % 59:02d}Z")
+    tracemalloc.start()
+    message = State.of_pieces(StreamDescriptor("rows"), state.to_pieces() or (), 5)
+    kept, most = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    length = sum(map(len, pieces(message)))
+    written = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert length == len(encode_message(message)) > 1_000_000
+    assert kept < length / 5
+    assert most < length
+    assert written < length / 3
 
 
 def test_a_state_takes_little_more_memory_than_its_line() -> None:

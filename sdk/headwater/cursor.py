@@ -226,7 +226,7 @@ def _comparable_as_text(values: list[Any]) -> bool:
         return False
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _key(value: Any) -> tuple[int, Any]:
     if isinstance(value, bool):
         return (0, int(value))

@@ -54,7 +54,7 @@ def iso(text: str) -> datetime | None:
         return None
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def moment(value: Any, forms: tuple[str, ...], zone: str | None) -> datetime | None:
     """A value as a point in time, in UTC; None where it is none of these forms.
 

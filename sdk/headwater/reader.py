@@ -235,7 +235,7 @@ class StreamReader:
     def _state_message(self, *, final: bool, force: bool) -> Iterator[Message]:
         """The state, when it is due: at the end, and whenever enough records went out since the last one."""
         blob: Mapping[str, Any] = NO_CURSOR
-        content: list[bytes | bytearray] | None = None
+        content: Iterator[bytes] | None = None
         version = -1
         if self._state is None:
             if not final:
@@ -246,7 +246,7 @@ class StreamReader:
             version = self._state.version
             if version == self._told and not (final and self._records_since_state):
                 return
-            content = self._state.to_chunks() if len(self._state) else None
+            content = self._state.to_pieces() if len(self._state) else None
             blob = self._state.to_json() if content is None else {}
             if not final and self._told is None and (blob == NO_CURSOR or not self._records_since_state):
                 return
@@ -255,7 +255,6 @@ class StreamReader:
             message = State.of_stream(self.descriptor, blob, self._records_since_state)
         else:
             message = State.of_pieces(self.descriptor, content, self._records_since_state)
-            del content  # it may be large, and goes when the message does
         self._told, self._told_at = version, time.monotonic()
         self._records_since_state = self._bytes_since_state = 0
         yield message

@@ -6,11 +6,11 @@ A platform that tries a failed job again gives a stream that is read whole its l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from headwater.errors import ConfigError
-from headwater.places import Partition, Places, chunks
+from headwater.places import Partition, Places, pieces
 from headwater.state import NO_CURSOR, flat
 
 COMPLETE: Mapping[str, Any] = {"__ab_full_refresh_sync_complete": True}
@@ -111,10 +111,9 @@ class PagesState:
         whole = None if self._whole is COMPLETE else _cursor(self._whole)
         return dict(NO_CURSOR) if whole is None else whole
 
-    def to_chunks(self) -> list[bytes | bytearray] | None:
+    def to_pieces(self) -> Iterator[bytes] | None:
         """The same as JSON, in pieces, for a state of many partitions; None: it has none."""
-        states = b"[]" if self._is_complete else self._places.to_bytes(_cursor)
-        return None if states == b"[]" else chunks({"states": ...}, states)
+        return None if self._is_complete else pieces({}, self._places.to_json(_cursor))
 
 
 def _cursor(value: Any) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from headwater.cursor import Cursor
 from headwater.errors import ConfigError
-from headwater.places import Partition, Places, chunks
+from headwater.places import Partition, Places, pieces
 from headwater.protocol.messages import State, StreamDescriptor
 
 NO_CURSOR: Mapping[str, Any] = {"__ab_no_cursor_state_message": True}
@@ -182,10 +182,9 @@ class StreamState:
             blob.update(use_global_cursor=True, state={field: self._everywhere})
         return blob
 
-    def to_chunks(self) -> list[bytes | bytearray] | None:
+    def to_pieces(self) -> Iterator[bytes] | None:
         """The same as JSON, in pieces, for a state of many partitions; None: it has none."""
-        states = self._places.to_bytes(lambda value: {self._cursor: value})
-        return None if states == b"[]" else chunks(self._with(..., self._cursor), states)
+        return pieces(self._with(None, self._cursor), self._places.to_json(lambda value: {self._cursor: value}))
 
 
 _NOT_LEGACY = frozenset({"state", "parent_state", "legacy"})

@@ -318,14 +318,14 @@ def test_a_last_page_alone_is_no_end_of_the_stream() -> None:
 
 def test_a_state_of_partitions_in_pieces_is_the_same() -> None:
     state = PagesState(None, "items")
-    assert state.to_chunks() is None
+    assert state.to_pieces() is None
     for shop, page in ((1, COMPLETE), (2, lambda: {"url": "/items?page=2"}), (3, lambda: None), (4, None)):
         state.expect({"shop": shop})
         state.set({"shop": shop}, page)
-    assert json.loads(b"".join(state.to_chunks() or ())) == state.to_json()
+    assert json.loads(b"".join(state.to_pieces() or ())) == state.to_json()
     assert [entry["partition"] for entry in state.to_json()["states"]] == [{"shop": 1}, {"shop": 2}]
     state.finish()
-    assert state.to_chunks() is None
+    assert state.to_pieces() is None
 
 
 def test_one_page_alone_is_read_anew(api: Upstream) -> None:

@@ -7,13 +7,13 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from headwater.process.masking import Mask
-from headwater.protocol.airbyte import encode
-from headwater.protocol.messages import ConnectionStatus, ErrorTrace, Log, Message
+from headwater.protocol.airbyte import encode, pieces
+from headwater.protocol.messages import ConnectionStatus, ErrorTrace, Log, Message, State
 
 _NOBODY_READS = (errno.EPIPE, errno.ECONNRESET, errno.EBADF)
 
@@ -51,12 +51,13 @@ class Wire:
         """In a forked child: whoever held the lock is not there."""
         self._lock = threading.RLock()
         self._writing = False
-        self._late: deque[bytes] = deque()
+        self._late: deque[Iterable[bytes]] = deque()
 
     def write(self, message: Message) -> None:
         """Write one message, or one page of records."""
-        lines = encode(self._masked(message))
-        if not lines or self.closed:
+        masked = self._masked(message)
+        lines = pieces(masked) if isinstance(masked, State) else (encode(masked),)
+        if self.closed:
             return
         with self._whole, self._lock:
             self._late.append(lines)
@@ -65,7 +66,8 @@ class Wire:
             self._writing = True
             try:
                 while self._late and not self.closed:
-                    self._put(self._late.popleft())
+                    for piece in self._late.popleft():
+                        self._put(piece)
             finally:
                 self._writing = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -35,10 +35,19 @@ def encode(message: Message) -> bytes:
     """The message's lines, each with its ``\\n``; a batch of records is a line a record."""
     if isinstance(message, Records):
         return _encode_records(message)
-    if isinstance(message, State) and message.pieces:
-        return b"".join((b'{"type":"STATE","state":', *message.pieces, b"}\n"))
+    if isinstance(message, State):
+        return b"".join(pieces(message))
     kind, key, payload = _payload(message)
     return b'{"type":"' + kind.encode() + b'","' + key.encode() + b'":' + encode_value(payload) + b"}\n"
+
+
+def pieces(state: State) -> Iterator[bytes]:
+    """A state's line in pieces, made as they are asked for: one of very many partitions is never whole in memory."""
+    yield b'{"type":"STATE","state":'
+    found = state.pieces
+    yield next(found, None) or encode_value(state.raw)
+    yield from found
+    yield b"}\n"
 
 
 def _encode_records(batch: Records) -> bytes:
