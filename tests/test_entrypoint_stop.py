@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.connectors.process import ROOT, Run, Toy, environment
+from tests.connectors.process import ROOT, Process, Run, Toy, environment
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 PAGE = 100
+GIVEN_UP = "did not end in time"
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def toy(tmp_path: Path) -> Toy:
     return Toy(tmp_path)
 
 
-def in_order(run: Run, stream: str, code: int, *, seconds: float = 4.0) -> None:
-    """Whole lines, the last safe state, INCOMPLETE, the right code, no noise, and soon."""
-    assert run.code == code
-    assert run.seconds < seconds
+def in_order(run: Run, stream: str, *codes: int) -> None:
+    """Whole lines, the last safe state, INCOMPLETE, the right code, no noise, and in the time that it has."""
+    assert run.code in codes
+    assert GIVEN_UP not in run.logged
     assert run.stderr == b""
     statuses = run.statuses(stream)
     assert statuses == ["STARTED", "RUNNING", "INCOMPLETE"]
@@ -44,6 +45,13 @@ def in_order(run: Run, stream: str, code: int, *, seconds: float = 4.0) -> None:
         if message["type"] == "STATE":
             assert message["state"]["sourceStats"] == {"recordCount": records}
             records = 0
+
+
+def again(process: Process, number: signal.Signals) -> None:
+    """Another signal, until it is heard as a second one: on a busy machine the first may be heard late."""
+    while process.popen.poll() is None:
+        time.sleep(0.3)
+        process.signal(number)
 
 
 class TestSignals:
@@ -68,42 +76,66 @@ class TestSignals:
                 run = process.end()
             in_order(run, "endless", 143)
 
+    def test_in_the_middle_of_a_wait_for_several_threads(self, toy: Toy) -> None:
+        with toy.start("read", "waiting", "calling", "waiting_too", num_workers=3) as process:
+            run = process.end()
+        in_order(run, "waiting", 143)
+        in_order(run, "calling", 143)
+        assert run.statuses("waiting_too") == ["STARTED", "INCOMPLETE"]
+
+    def test_where_nothing_can_be_raised(self, toy: Toy) -> None:
+        with toy.start("read", "swallowing") as process:
+            run = process.end()
+        in_order(run, "swallowing", 143)
+
     def test_code_that_takes_it_for_an_error(self, toy: Toy) -> None:
         with toy.start("read", "stubborn") as process:
             process.wait_for(b"waiting now")
             process.signal(TERM)
             run = process.end()
         assert run.code == 143
-        assert 4 < run.seconds < 9
-        assert "did not end in time" in run.logged
+        assert GIVEN_UP in run.logged
         assert "trying again" in run.logged
-        assert "COMPLETE" not in run.statuses("stubborn")
+        assert run.statuses("stubborn") == ["STARTED", "RUNNING", "INCOMPLETE"]
 
     def test_code_that_can_not_be_interrupted(self, toy: Toy) -> None:
         with toy.start("read", "deaf") as process:
             process.wait_for(b"waiting now")
             process.signal(TERM)
-            run = process.end(20)
+            run = process.end()
         assert run.code == 143
-        assert run.seconds < 9
+        assert GIVEN_UP in run.logged
+        assert run.statuses("deaf") == ["STARTED", "RUNNING", "INCOMPLETE"]
 
     def test_a_second_signal_ends_at_once(self, toy: Toy) -> None:
         with toy.start("read", "stubborn") as process:
             process.wait_for(b"waiting now")
             process.signal(TERM)
-            time.sleep(0.5)
-            process.signal(INT)
+            again(process, INT)
             run = process.end()
         assert run.code == 130
-        assert run.seconds < 1
+        assert "by a second signal" in run.logged
+        assert run.statuses("stubborn") == ["STARTED", "RUNNING", "INCOMPLETE"]
 
     def test_one_key_press_is_not_two_signals(self, toy: Toy) -> None:
         with toy.start("read", "sleeping") as process:
             process.wait_for(b"waiting now")
-            process.signal(INT)
-            process.signal(INT)
+            for number in (signal.SIGSTOP, INT, TERM, signal.SIGCONT):  # both come at the same time
+                process.signal(number)
             run = process.end()
-        in_order(run, "sleeping", 130)
+        in_order(run, "sleeping", 130, 143)
+
+    @pytest.mark.parametrize(("check", "code"), [("ok", 143), ("bug", 1)])
+    def test_a_read_that_does_not_say_how_its_streams_end(self, tmp_path: Path, check: str, code: int) -> None:
+        forgetful = Toy(tmp_path, (sys.executable, "-m", "tests.connectors.forgetful"))
+        with forgetful.start("read", "numbers", "full", "empty", check=check) as process:
+            if check == "ok":
+                process.wait_for(b"waiting now")
+                process.signal(TERM)
+            run = process.end()
+        assert run.code == code
+        assert run.statuses("numbers") == ["STARTED", "COMPLETE"]
+        assert run.statuses("full") == run.statuses("empty") == ["STARTED", "INCOMPLETE"]
 
     @pytest.mark.parametrize("number", [TERM, INT])
     def test_during_a_check(self, toy: Toy, number: signal.Signals) -> None:
@@ -113,7 +145,7 @@ class TestSignals:
             run = process.end()
         assert (run.code, run.stderr) == (128 + number, b"")
         assert {m["type"] for m in run.messages} == {"LOG"}
-        assert run.seconds < 2
+        assert GIVEN_UP not in run.logged
 
 
 class TestServers:
@@ -148,7 +180,7 @@ class TestServers:
             process.signal(number)
             run = process.end()
         assert (run.code, run.stderr, run.statuses(stream)[-1]) == (128 + number, b"", "INCOMPLETE")
-        assert run.seconds < 3
+        assert GIVEN_UP not in run.logged
 
     @pytest.mark.parametrize("stream", ["hanging", "limited"])
     def test_and_nobody_reads(self, web: Toy, stream: str) -> None:
@@ -160,7 +192,7 @@ class TestServers:
         popen.stdout.readline()
         time.sleep(0.7)
         popen.stdout.close()
-        _, stderr = popen.communicate(timeout=8)
+        _, stderr = popen.communicate(timeout=40)
         assert (popen.returncode, stderr) == (141, b"")
 
 
@@ -183,7 +215,7 @@ class TestStalledReader:
             process.reading = False
             time.sleep(0.5)
             process.signal(TERM)
-            code = process.popen.wait(10)
+            code = process.popen.wait(40)
         assert code == 143
 
     def test_a_second_signal_ends_at_once(self, toy: Toy) -> None:
@@ -192,9 +224,8 @@ class TestStalledReader:
             process.reading = False
             time.sleep(0.5)
             process.signal(TERM)
-            time.sleep(0.5)
-            process.signal(TERM)
-            assert process.popen.wait(1) == 143
+            again(process, INT)
+            assert process.popen.wait(40) == 130
 
 
 class TestClosedOutput:
@@ -210,9 +241,7 @@ class TestClosedOutput:
             pass
         time.sleep(0.3)
         popen.stdout.close()
-        began = time.monotonic()
-        assert popen.wait(8) == 141
-        assert time.monotonic() - began < 4
+        assert popen.wait(40) == 141
         assert popen.stderr.read() == b""
         popen.stderr.close()
         if stream not in ("endless",):
@@ -252,5 +281,5 @@ def test_a_pipe_that_does_not_block(toy: Toy) -> None:
         read += data
         time.sleep(0.005)
     os.close(reader)
-    run = Run(popen.wait(10), bytes(read), b"", 0)
+    run = Run(popen.wait(40), bytes(read), b"", 0)
     assert (run.code, len(run.records("chorus"))) == (0, 1500)

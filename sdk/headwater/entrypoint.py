@@ -142,6 +142,7 @@ class Command:
         except Stopped:
             self._stop.disarm()
             code = self._stop.code or 1
+            self._finish()
             if self._arguments.command == "read" and not self._wire.closed:
                 self._wire.write(Log(Level.WARN, "The read was stopped; it goes on from its last state."))
         if self._wire.error is not None:
@@ -160,9 +161,15 @@ class Command:
             raise
         except BaseException as error:  # noqa: BLE001 - also sys.exit() in the author's code
             message = self._tell(error)
+            self._finish()
             if self._arguments.command == "check":
                 self._wire.write(ConnectionStatus(False, message))
         return 1
+
+    def _finish(self) -> None:
+        """The statuses that a source could not tell, or one with a ``read`` of its own did not."""
+        for status in self._wire.unfinished():
+            self._wire.write(status)
 
     def _dispatch(self) -> int:
         command = self._arguments.command
@@ -206,17 +213,18 @@ class Command:
     def _relay(self, messages: GeneratorType[Message, None, None]) -> None:
         """Write the messages as they come. When the read is to stop, the source is told where it waits for
         the next one to be asked for, and what it says then (a state, INCOMPLETE) is written too."""
-        self._stop.messages = messages
+        stop = self._stop
+        stop.messages = messages
         message: Message | None = None
-        told = False
         try:
             while True:
-                # again, where the author's code took it for an error and goes on
-                if self._stop.code is not None and (not told or isinstance(message, Records)):
-                    told = True
-                    message = messages.throw(Stopped())
+                # once, be it here or by a signal in the middle of the source; again, where the author's code took it
+                # for an error and goes on
+                if stop.code is not None and (not stop.told or isinstance(message, Records)):
+                    message = messages.throw(stop.tell())
                 else:
                     message = next(messages)
+                stop.heard = stop.told and not isinstance(message, Records)
                 self._send(message)
         except StopIteration:
             pass

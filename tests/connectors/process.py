@@ -105,7 +105,7 @@ class Process:
             while not self.reading and name == "stdout":
                 time.sleep(0.01)
 
-    def wait_for(self, text: bytes, timeout: float = 15.0) -> None:
+    def wait_for(self, text: bytes, timeout: float = 40.0) -> None:
         """Until the output has this text."""
         until = time.monotonic() + timeout
         while text not in self.stdout:
@@ -117,7 +117,7 @@ class Process:
         self.began = time.monotonic()
         self.popen.send_signal(number)
 
-    def end(self, timeout: float = 15.0) -> Run:
+    def end(self, timeout: float = 40.0) -> Run:
         """Wait for its end."""
         code = self.popen.wait(timeout)
         seconds = time.monotonic() - self.began

@@ -72,11 +72,16 @@ class LoggingCapture:
 
     Handlers of other loggers that write to the standard streams are taken out meanwhile: what they print
     would come a second time.
+
+    :param wire: where they go.
+    :param level: the least level that is told.
+    :param lost: called when Stopped was raised where nothing can be.
     """
 
-    def __init__(self, wire: Wire, level: int) -> None:
+    def __init__(self, wire: Wire, level: int, lost: Callable[[], None] = lambda: None) -> None:
         self._handler = LogHandler(wire)
         self._level = level
+        self._lost = lost
         self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> None:
@@ -92,7 +97,7 @@ class LoggingCapture:
         self._undo.callback(logging.captureWarnings, False)
         for module, name, hook in (
             (threading, "excepthook", _thread_failed),
-            (sys, "unraisablehook", _unraisable),
+            (sys, "unraisablehook", self._unraisable),
         ):
             self._undo.callback(setattr, module, name, getattr(module, name))
             setattr(module, name, hook)
@@ -107,6 +112,13 @@ class LoggingCapture:
         self._undo.callback(setattr, logger, "handlers", logger.handlers)
         others = [handler for handler in logger.handlers if handler not in printing]
         logger.handlers = others if logger.propagate else [*others, self._handler]
+
+    def _unraisable(self, failed: Any) -> None:
+        if isinstance(failed.exc_value, Stopped):
+            self._lost()
+        elif failed.exc_value is not None:
+            what = failed.err_msg or "An exception could not be raised"
+            log.warning("%s: %s", what, _shown(failed.object), exc_info=failed.exc_value)
 
 
 def _prints(handler: logging.Handler) -> bool:
@@ -123,12 +135,6 @@ def _thread_failed(failed: threading.ExceptHookArgs) -> None:
         return
     name = failed.thread.name if failed.thread else "?"
     log.error("A thread of the connector failed: %s.", name, exc_info=failed.exc_value)
-
-
-def _unraisable(failed: Any) -> None:
-    if failed.exc_value is not None and not isinstance(failed.exc_value, Stopped):
-        what = failed.err_msg or "An exception could not be raised"
-        log.warning("%s: %s", what, _shown(failed.object), exc_info=failed.exc_value)
 
 
 class OutputCapture:

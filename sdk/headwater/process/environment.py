@@ -49,7 +49,7 @@ class Environment:
         """
         self.stop.install(self.wire.fd, self.wire.close)
         self._output.start()
-        self._logging = LoggingCapture(self.wire, level)
+        self._logging = LoggingCapture(self.wire, level, self.stop.again)
         self._logging.__enter__()
         if not faulthandler.is_enabled():  # what kills the interpreter can't be told on the wire any more
             self._faults = True
@@ -98,10 +98,10 @@ class Environment:
 
         threading.Thread(target=wait, name="headwater-exit", daemon=True).start()
 
-    def _give_up(self) -> None:
-        self.wire.write_if_free(
-            Log(Level.ERROR, "The connector's code did not end in time after it was asked to; it was ended.")
-        )
+    def _give_up(self, why: str) -> None:
+        for status in self.wire.unfinished():
+            self.wire.write_if_free(status)
+        self.wire.write_if_free(Log(Level.ERROR, why))
 
 
 _open: list[Environment] = []

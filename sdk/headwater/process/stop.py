@@ -2,8 +2,8 @@
 
 All three raise :class:`~headwater.errors.Stopped` in the main thread, wherever it is: in a request, in a
 wait, in the author's code. Not while a message is written, and not in the SDK's own bookkeeping: there it
-waits for the next safe place. A thread beside the main one sees the signals and the output as well, since
-the main one may be unable to.
+waits for the next safe place. Nor once the source has begun to say its last words. A thread beside the main one
+sees the signals and the output as well, since the main one may be unable to.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ _ONE_SIGNAL_SECONDS = 0.2
 # Between a page that was given and the state that covers it nothing may be torn out of these modules' hands.
 _BOOKKEEPING = frozenset(
     f"headwater.{name}"
-    for name in ("source", "reader", "pool", "channel", "state", "protocol.messages", "protocol.airbyte")
-) | {"logging"}
+    for name in (
+        "source", "reader", "pool", "rota", "channel", "state", "resume", "places", "windows", "sql.reader",
+        "sql.state", "protocol.messages", "protocol.airbyte",
+    )
+) | {"logging"}  # fmt: skip
 _QUIT, _WAKE = b"\x00", b"\xff"
 
 
@@ -50,13 +53,16 @@ class Stop:
     :ivar code: the exit code; None as long as nobody asked to stop.
     :ivar messages: the iterator that is being read; outside of it nothing is interrupted, as a message that
         it gave must be written.
+    :ivar heard: the source was told, and what it says now are its last words: nothing is raised in them.
+    :ivar give_up: called before the process is ended whatever it does, with the reason. Must not wait.
     """
 
     def __init__(self) -> None:
         self.code: int | None = None
         self.messages: GeneratorType[Any, Any, Any] | None = None
+        self.heard = False
+        self.give_up: Callable[[str], None] = lambda why: None
         self._armed = self._ended = False
-        self.give_up: Callable[[], None] = lambda: None
         self._held = 0
         self._raised: float | None = None
         self._until = 0.0
@@ -87,6 +93,21 @@ class Stop:
         """Raise nothing any more."""
         self._armed = False
 
+    @property
+    def told(self) -> bool:
+        """Whether :class:`Stopped` was raised, as far as is known not in vain."""
+        return self._raised is not None
+
+    def tell(self) -> Stopped:
+        """What whoever reads the messages throws into them."""
+        self._raised = time.monotonic()
+        return Stopped()
+
+    def again(self) -> None:
+        """It was raised where nothing can be (a finalizer, a callback of C): raise it once more, soon."""
+        if threading.get_ident() == self._main:  # other threads have their own
+            self._raised = None
+
     # --- while something must not be interrupted ----------------------------------------------------------
 
     def __enter__(self) -> None:
@@ -101,7 +122,7 @@ class Stop:
 
     def _interrupt(self, frame: FrameType | None) -> None:
         """Raise in the main thread, if it is in a place for that. The watching thread asks again."""
-        if self.code is None or not self._armed or self._held:
+        if self.code is None or not self._armed or self._held or self.heard:
             return
         if self.messages is not None and not self.messages.gi_running:
             return
@@ -184,8 +205,7 @@ class Stop:
                 continue
             now = time.monotonic()
             if now > self._until and self._main is not None:
-                self.give_up()
-                os._exit(self.code)
+                self._exit(self.code, "The connector's code did not end in time after it was asked to; it was ended.")
             if now - nudged >= _NUDGE_SECONDS and self._main is not None:
                 nudged = now
                 signal.pthread_kill(self._main, _NUDGE)
@@ -200,5 +220,9 @@ class Stop:
                 self._first_signal = now
                 self.request(128 + number)
             elif now - self._first_signal > _ONE_SIGNAL_SECONDS and not self._ended:
-                os._exit(128 + number)
+                self._exit(128 + number, "The connector was ended by a second signal.")
         return _QUIT[0] in numbers
+
+    def _exit(self, code: int, why: str) -> None:
+        self.give_up(why)
+        os._exit(code)

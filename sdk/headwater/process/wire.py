@@ -13,7 +13,16 @@ from dataclasses import replace
 
 from headwater.process.masking import Mask
 from headwater.protocol.airbyte import encode, pieces
-from headwater.protocol.messages import ConnectionStatus, ErrorTrace, Log, Message, State
+from headwater.protocol.messages import (
+    ConnectionStatus,
+    ErrorTrace,
+    Log,
+    Message,
+    State,
+    Status,
+    StreamDescriptor,
+    StreamStatus,
+)
 
 _NOBODY_READS = (errno.EPIPE, errno.ECONNRESET, errno.EBADF)
 
@@ -45,6 +54,7 @@ class Wire:
         """Why nothing can be written, where it is not just that nobody reads."""
         self._whole = whole or nullcontext()
         self._lost = lost
+        self._open: dict[StreamDescriptor, bool] = {}
         self.unlock()
 
     def unlock(self) -> None:
@@ -60,6 +70,8 @@ class Wire:
         if self.closed:
             return
         with self._whole, self._lock:
+            if isinstance(message, StreamStatus) and not self._noted(message):
+                return
             self._late.append(lines)
             if self._writing:  # a finalizer that logs, run in the middle of a line
                 return
@@ -80,6 +92,20 @@ class Wire:
                 self.write(message)
         finally:
             self._lock.release()
+
+    def _noted(self, status: StreamStatus) -> bool:
+        """Remember it; False: the stream was told to be over, and a thread that is not says that it waits."""
+        if self._open.get(status.stream) is False:
+            return False
+        if not status.rate_limited:
+            self._open[status.stream] = status.status in (Status.STARTED, Status.RUNNING)
+        return True
+
+    def unfinished(self) -> list[StreamStatus]:
+        """INCOMPLETE of each stream that was told to have begun, and not how it ended: what is left to be said of it
+        when the process ends."""
+        streams = list(self._open.items())  # in one go: other threads write
+        return [StreamStatus(name, Status.INCOMPLETE) for name, is_open in streams if is_open]
 
     def _put(self, lines: bytes) -> None:
         rest = memoryview(lines)

@@ -69,6 +69,7 @@ class Capture:
         self._failed: dict[str, Exception] = {}
         self._pending: dict[StreamDescriptor, Pending] = {}
         self._running: set[StreamDescriptor] = set()
+        self._started: list[StreamDescriptor] = []
         self._incomplete: list[StreamStatus] = []
 
     @staticmethod
@@ -107,18 +108,18 @@ class Capture:
         source.leave()
         captured = [each for each in catalog.streams if each.sync_mode == "incremental"]
         first = [each for each in catalog.streams if each not in captured or not self._is_done(each.descriptor)]
-        given = set(self._order)
         try:
             if first:
                 yield from self._first(ConfiguredCatalog(tuple(first)))
             for each in catalog.streams:
                 if each not in first:
+                    self._started.append(each.descriptor)
                     yield StreamStatus(each.descriptor, Status.STARTED)
             follow = {each.descriptor: each for each in captured if self._is_followed(each.descriptor)}
             yield from self._changes(follow)
             yield from self._state(final=True)
         except Stopped:
-            for name in given:
+            for name in self._started:
                 yield StreamStatus(name, Status.INCOMPLETE)
             raise
         yield from self._incomplete
@@ -174,7 +175,9 @@ class Capture:
                 elif isinstance(message, StreamStatus) and message.status is Status.INCOMPLETE:
                     self._incomplete.append(message)  # after its changes
                 else:
-                    if isinstance(message, Records):
+                    if isinstance(message, StreamStatus) and message.status is Status.STARTED:
+                        self._started.append(message.stream)
+                    elif isinstance(message, Records):
                         self._count(message)
                         self._running.add(message.stream)
                     yield message

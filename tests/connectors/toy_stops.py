@@ -1,0 +1,151 @@
+"""Streams that wait, go on for ever, or leave something behind, for a read that is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from headwater import Cursor
+from headwater.process import stop
+from headwater.stream import Slice
+from headwater.waiting import pause
+from tests.connectors.toy_base import ToyStream, log
+
+
+class Sleeping(ToyStream):
+    name = "sleeping"
+    cursor = Cursor("at", "ascending")
+
+    def rows(self, slice: Slice) -> Iterator[list[dict[str, Any]]]:
+        yield self.page(0)
+        log.info("waiting now")
+        try:
+            self.wait()
+        finally:
+            self.note("cleaned up")
+
+    def wait(self) -> None:
+        time.sleep(300)
+
+
+class Listening(Sleeping):
+    name = "listening"
+
+    def wait(self) -> None:
+        here, there = socket.socketpair()
+        with here, there:
+            here.recv(1)
+
+
+class Eventually(Sleeping):
+    name = "eventually"
+
+    def wait(self) -> None:
+        threading.Event().wait(300)
+
+
+class Busy(Sleeping):
+    name = "busy"
+
+    def wait(self) -> None:
+        while True:
+            sum(range(1000))
+
+
+class Stubborn(Sleeping):
+    """Takes every request to stop for an error, and tries again."""
+
+    name = "stubborn"
+
+    def wait(self) -> None:
+        while True:
+            try:
+                time.sleep(0.5)
+            except BaseException:
+                log.info("trying again")
+
+
+class Waiting(Sleeping):
+    """Waits where a thread of the pool can be woken."""
+
+    name = "waiting"
+
+    def wait(self) -> None:
+        pause(300)
+
+
+class WaitingToo(Waiting):
+    """Likewise, before its first record."""
+
+    name = "waiting_too"
+
+    def rows(self, slice: Slice) -> Iterator[list[dict[str, Any]]]:
+        self.wait()
+        yield []
+
+
+class Calling(Sleeping):
+    """Ends its own process, when whoever writes what the others have given waits for more."""
+
+    name = "calling"
+
+    def wait(self) -> None:
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGTERM)
+        pause(300)
+
+
+class Swallowing(Sleeping):
+    """Is told to stop in a finalizer, which can't raise."""
+
+    name = "swallowing"
+
+    def wait(self) -> None:
+        stop._AGAIN_SECONDS = float("inf")  # only because it is known to be lost is it raised again
+        Finalizing().__repr__()
+        time.sleep(300)
+
+
+class Finalizing:
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        while True:  # until it is raised here
+            pass
+
+
+class Deaf(Sleeping):
+    """Is in a C function that is not to be interrupted."""
+
+    name = "deaf"
+
+    def wait(self) -> None:
+        lock = threading.Lock()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGURG})
+        lock.acquire()
+        lock.acquire()
+
+
+class Endless(ToyStream):
+    name = "endless"
+    cursor = Cursor("at", "ascending")
+
+    def rows(self, slice: Slice) -> Iterator[list[dict[str, Any]]]:
+        number = 0
+        while True:
+            yield [{**row, "text": "x" * 2000} for row in self.page(number, 100)]
+            number += 1
+
+
+class Threads(ToyStream):
+    """Leaves a thread behind that never ends."""
+
+    name = "threads"
+
+    def rows(self, slice: Slice) -> Iterator[list[dict[str, Any]]]:
+        yield self.page(0)
+        threading.Thread(target=threading.Event().wait, name="left-over").start()
