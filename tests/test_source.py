@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import headwater
 from headwater import Config, ConfigError, Cursor, HeadwaterError, Record, Slice, Source, SourceError, Stream
 from headwater.errors import IncompleteError, TransientError
 from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
@@ -272,3 +273,20 @@ def test_spec_needs_no_http_client() -> None:
         "assert not {'requests', 'urllib3', 'http.client'} & set(sys.modules), 'requests was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_connector_of_a_database_needs_nothing_of_http() -> None:
+    code = (
+        "import sys, headwater.sql.sqlite\n"
+        "found = [name for name in sys.modules if name.startswith('headwater.http')]\n"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_name_is_there() -> None:
+    for name in headwater.__all__:
+        assert getattr(headwater, name).__class__ is not None
+        assert name in dir(headwater)
+    with pytest.raises(AttributeError, match="'headwater' has no attribute 'Nothing'"):
+        headwater.Nothing  # noqa: B018
