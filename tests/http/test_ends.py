@@ -109,5 +109,5 @@ def test_a_budget_lets_everybody_in_at_last(api: Upstream) -> None:
     """Complaints slow it down, and never bring it to a stop."""
     source = Api(api.url)
     for _ in range(100):
-        source.transport._budget.complained(time.monotonic())
-    assert source.transport._budget.enter() <= 10.0
+        source.transport._budgets.of(api.url).complained(time.monotonic())
+    assert source.transport._budgets.of(api.url).enter() <= 10.0

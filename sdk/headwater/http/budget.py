@@ -1,4 +1,4 @@
-"""The budget of one source's requests, kept by all of its threads. It answers how long to wait, and never sleeps.
+"""The budgets of one source's requests, kept by all of its threads. They answer how long to wait, and never sleep.
 
 What the author knows of the API's limits (:class:`~headwater.http.ratelimit.RateLimit`) is kept before the server
 complains. When it complains all the same, nothing is sent until the time that it names, and from then on half as
@@ -8,10 +8,12 @@ many requests at a time, half as fast; with every answer that is good it gets a 
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
 from headwater.http.ratelimit import RateLimit
 from headwater.waiting import Bell
@@ -23,6 +25,26 @@ _SLOWEST = 10.0
 _FASTER = 0.97
 """What a good answer makes of the time between two requests: half of it in 23."""
 _NO_MATTER = 0.001
+
+
+class Budgets:
+    """One for each part of the API that has a quota of its own, and one for the rest of it.
+
+    :param limits: what is known of all of them.
+    """
+
+    def __init__(self, limits: Iterable[RateLimit]) -> None:
+        limits = list(limits)
+        of_path = {limit.path: [one for one in limits if one.path == limit.path] for limit in limits if limit.path}
+        self._parts = [(re.compile(path), Budget(of_it)) for path, of_it in of_path.items()]
+        self._rest = Budget(limit for limit in limits if not limit.path)
+
+    def of(self, url: str) -> Budget:
+        """The budget that a request to this URL is of: the first whose path it has."""
+        if not self._parts:
+            return self._rest
+        path = urlsplit(url).path
+        return next((budget for pattern, budget in self._parts if pattern.search(path)), self._rest)
 
 
 class Budget:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.http.auth import Auth, Foreign
-from headwater.http.budget import Budget
+from headwater.http.budget import Budget, Budgets
 from headwater.http.faults import trouble_of
 from headwater.http.limits import quota
 from headwater.http.manners import Manners
@@ -68,7 +68,7 @@ class Transport:
         self._auth = auth if auth is None or isinstance(auth, Auth) else Foreign(auth)
         self._headers = headers
         self._faults = manners.faults
-        self._budget = Budget(manners.limits)
+        self._budgets = Budgets(manners.limits)
         self._judge = judge
         self._timeout = (min(_CONNECT_SECONDS, manners.timeout), manners.timeout)
         self._here = _Here()
@@ -106,10 +106,11 @@ class Transport:
         """
         failures = waits = recoveries = 0
         began, waited = time.monotonic(), 0.0  # in waits for rate limits
+        budget = self._budgets.of(request.url(self.base))
         while True:
             status = 0
             try:
-                response, own, paused = self._exchange(request, waiting)
+                response, own, paused = self._exchange(request, budget, waiting)
                 waited += paused
                 status = response.status_code if own else 0
                 if own and self._auth is not None:
@@ -119,9 +120,9 @@ class Transport:
                         if self._auth.recover(response):
                             continue
                 if own:
-                    self._heed(response)
+                    self._heed(response, budget)
                 found = self.taken(response, read)
-                self._budget.pleased()
+                budget.pleased()
                 if keep is not None and own:
                     keep(response)
                 return found
@@ -143,18 +144,18 @@ class Transport:
                         internal=error.internal,
                     ) from error
                 if error.rate_limited or status in (429, 503):
-                    self._budget.complained(self._here.sent)
+                    budget.complained(self._here.sent)
                 level = logging.INFO if error.rate_limited else logging.WARNING
                 log.log(level, "%s Trying again in %.1f s.", error.message, delay)
                 if error.rate_limited:
                     waited += delay
                     if error.retry_after:
-                        self._budget.hold(error.retry_after)
+                        budget.hold(error.retry_after)
                     if waiting is not None:
                         waiting(delay)
                 self._rest(delay)
 
-    def _heed(self, response: Response) -> None:
+    def _heed(self, response: Response, budget: Budget) -> None:
         """Where an answer says that the quota is used up, send nothing until it comes back. A longer time is left to
         the server, which refuses the next request: what becomes of that, the source's faults say."""
         left = self._auth.wait() if self._auth is not None else None
@@ -164,15 +165,15 @@ class Transport:
             told = quota(response)
             left = told.resets - time.time() if told.left == 0 and told.resets is not None else 0.0
         if 0 < left <= min(_LONGEST_HEEDED, self.retry.longest_wait):
-            self._budget.hold(left)
+            budget.hold(left)
 
-    def _admitted(self, waiting: Callable[[float], None] | None) -> float:
+    def _admitted(self, budget: Budget, waiting: Callable[[float], None] | None) -> float:
         """Wait until the budget has a place for a request; the seconds that it took."""
         if self._session is None:
             self._open()  # what it imports must not lie between a request's place in the budget and its sending
         began = time.monotonic()
         told = False
-        while (delay := self._budget.enter(bell())) > 0:
+        while (delay := budget.enter(bell())) > 0:
             if not told and waiting is not None and _TOLD <= delay < float("inf"):
                 told = True
                 waiting(delay)
@@ -211,7 +212,9 @@ class Transport:
         """Each of several credentials in turn, which alone is used by this thread until the next: for ``check``."""
         return self._auth.each() if self._auth is not None else iter((None,))
 
-    def _exchange(self, request: Request, waiting: Callable[[float], None] | None) -> tuple[Response, bool, float]:
+    def _exchange(
+        self, request: Request, budget: Budget, waiting: Callable[[float], None] | None
+    ) -> tuple[Response, bool, float]:
         """One try: the request, its redirects, and the whole body read; whether the API itself answered; and the
         seconds that it waited for the budget."""
         url, method, body = request.url(self.base), request.method, (request.json, request.data)
@@ -223,13 +226,13 @@ class Transport:
             if not own or self._here.inside:  # credentials may ask the API itself for something
                 response = self._send_once(method, url, params, request, body, own=own)
             else:
-                paused += self._admitted(waiting)
+                paused += self._admitted(budget, waiting)
                 self._here.inside = True
                 try:
                     response = self._send_once(method, url, params, request, body, own=own)
                 finally:
                     self._here.inside = False
-                    self._budget.leave()
+                    budget.leave()
             target = redirected(response) if response.status_code >= 300 else None
             if not target:
                 response.history = history
