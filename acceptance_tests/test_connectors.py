@@ -26,6 +26,7 @@ from tests.github_api import TOKEN, GithubApi, Repo
 from tests.gitlab_api import TOKEN as GITLAB_TOKEN
 from tests.gitlab_api import GitlabApi, Project
 from tests.needs import missing
+from tests.services.mariadb import MariaDb
 from tests.services.postgres import Postgres
 
 pytestmark = pytest.mark.timeout(1500)  # a hundred processes each, on a machine that may be busy
@@ -95,6 +96,26 @@ def postgres() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         }, {"empty_streams": {"public.empties": "is empty"}}  # fmt: skip
 
 
+@contextmanager
+def mysql() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """A database of source-mysql, in MariaDB."""
+    import pymysql
+
+    with MariaDb() as server:
+        server.sql("CREATE DATABASE shop")
+        server.sql("CREATE USER reader IDENTIFIED BY 'n0t-needed'")
+        server.sql("GRANT SELECT ON shop.* TO reader")
+        connection = pymysql.connect(host="127.0.0.1", port=server.port, user="root", database="shop", autocommit=True)
+        with connection, connection.cursor() as cursor:
+            for statement in SHOP.format(time="datetime", number="decimal(20, 4)").split(";")[:-1]:
+                cursor.execute(statement)
+            _fill(cursor.executemany)
+        yield {
+            "host": "127.0.0.1", "port": server.port, "database": "shop",
+            "username": "reader", "password": "n0t-needed",
+        }, {"empty_streams": {"shop.empties": "is empty"}}  # fmt: skip
+
+
 def _fill(execute: Callable[[str, Any], object]) -> None:
     customers = [(n, f"name {n}", f"2024-03-01 00:{n // 60:02}:{n % 60:02}", n % 3 == 0) for n in range(1, 41)]
     execute("insert into customers values (%s, %s, %s, %s)", customers)
@@ -103,11 +124,18 @@ def _fill(execute: Callable[[str, Any], object]) -> None:
     )
 
 
-WORLDS = {"source-github": github, "source-gitlab": gitlab, "source-sqlite": sqlite, "source-postgres": postgres}
+WORLDS = {
+    "source-github": github,
+    "source-gitlab": gitlab,
+    "source-sqlite": sqlite,
+    "source-mysql": mysql,
+    "source-postgres": postgres,
+}
 WRONG: dict[str, dict[str, Any]] = {
     "source-github": {"credentials": {"option_title": "PAT Credentials", "personal_access_token": "wr0ng-token"}},
     "source-gitlab": {"credentials": {"auth_type": "access_token", "access_token": "wr0ng-token"}},
     "source-sqlite": {"path": "/nowhere/shop.db"},
+    "source-mysql": {"database": "nowhere"},
     "source-postgres": {"database": "nowhere"},
 }
 TOLD = {
@@ -118,8 +146,9 @@ TOLD = {
     },
 }
 """What is found, and why it is as it should be."""
-ONLY = {"source-sqlite": ("B", "C", "D", "E", "F1", "F2", "F4", "H", "X1", "X2", "X4", "X10")}
-"""It differs from source-postgres, which is checked for all, by the database alone."""
+_SOME = ("B", "C", "D", "E", "F1", "F2", "F4", "H", "X1", "X2", "X4", "X10")
+ONLY = {"source-sqlite": _SOME, "source-mysql": _SOME}
+"""They differ from source-postgres, which is checked for all, by the database alone."""
 
 
 def checked(name: str, room: Room, folder: Path, only: Sequence[str] = (), skip: Sequence[str] = ()) -> Report:

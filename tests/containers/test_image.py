@@ -71,7 +71,7 @@ def test_what_is_in_it(client: DockerClient, name: str, request: pytest.FixtureR
         assert config["Labels"][f"io.airbyte.{label}"] == re.findall(rf"{key}: (\S+)", metadata)[0]
 
 
-@pytest.mark.parametrize("name", ["github", "gitlab"])
+@pytest.mark.parametrize("name", ["github", "gitlab", "mysql", "postgres", "sqlite"])
 def test_its_dockerfile_is_the_one_that_the_command_writes(name: str) -> None:
     folder = CONNECTORS / f"source-{name}"
     assert (folder / "Dockerfile").read_text() == dockerfile(Connector.of_folder(folder))

@@ -54,8 +54,6 @@ class Mysql(Database):
         if way is not None:
             found |= {"host": way[0], "port": way[1]}
         mode = ssl.__struct_config__.tag if ssl is not None else "preferred"
-        if mode == "disabled":
-            return {**found, "ssl_disabled": True}
         if mode == "preferred":
             return found
         return {**found, "ssl": _context(mode, ssl, private, host)}
