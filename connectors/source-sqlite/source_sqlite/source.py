@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from headwater import Setting
 from headwater.sql import SqlConfig, SqlSource
+from headwater.sql.session import Address
 from headwater.sql.sqlite import Sqlite
 
 if TYPE_CHECKING:
@@ -32,3 +33,8 @@ class SqliteSource(SqlSource):
 
         file = Path(self.config.path).absolute().as_uri()
         return URL.create("sqlite", database=file, query={"mode": "ro", "uri": "true"})
+
+    def address(self) -> URL | Address:
+        if type(self).url is not SqliteSource.url:
+            return self.url()
+        return Address("sqlite", None, None, None, None, self.config.path)

@@ -59,7 +59,7 @@ class Database(Dialect):
     :cvar bare: it takes an :class:`~headwater.sql.session.Address`, and then needs no SQLAlchemy.
     :cvar shares: several connections can see the same point in time; else a read has one connection.
     :cvar part_size: bytes of a table from which on it is read in parts, and that a part has at least.
-    :cvar page_size: bytes of a page, about.
+    :cvar page_size: bytes of a page, about: what the caches of a processor hold with all that is made of it.
     :cvar rows_per_step: rows that are fetched at once.
     """
 
@@ -67,7 +67,7 @@ class Database(Dialect):
     bare: ClassVar[bool] = False
     shares: bool = False
     part_size: int = 64 * 1024 * 1024
-    page_size: int = 512 * 1024
+    page_size: int = 64 * 1024
     rows_per_step: int = 500
 
     def __init__(

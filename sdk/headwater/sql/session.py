@@ -86,7 +86,7 @@ class Session:
             cursor = self.driver.cursor()
             cursor.execute(query)
         except Exception as error:
-            raise Refused(error, connection_invalidated=self.driver.closed) from error
+            raise Refused(error, connection_invalidated=getattr(self.driver, "closed", False)) from error
         return Result(cursor)
 
     def rollback(self) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.sql.database import Database, Rows
 from headwater.sql.dialect import digits
+from headwater.sql.session import Address, Session
 from headwater.sql.sqlite_rows import Encoding
 from headwater.sql.sqlite_types import dated, is_date, kind_of
 from headwater.sql.tables import Column, Kind, Selection, Table, Wanted
@@ -33,14 +35,38 @@ _FETCH = 16
 _CONFIG = ("unable to open", "not a database", "no such", "syntax error", "authorization", "malformed", "readonly")
 
 
+class File(Session):
+    """A connection of Python's own module, without SQLAlchemy.
+
+    :param path: the file's.
+    """
+
+    def __init__(self, path: str) -> None:
+        import sqlite3
+
+        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+        self.driver = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
 class Sqlite(Database):
     """A file of SQLite."""
 
+    bare = True
     rows_per_step = 250
     """Rows that are fetched at once: as many as the processor's caches hold while they are looked at."""
 
     def engine_options(self) -> dict[str, Any]:
         return {**super().engine_options(), "isolation_level": "AUTOCOMMIT"}
+
+    def opened(self) -> Connection:
+        if isinstance(self.url, Address):
+            return cast("Connection", File(self.url.database or ""))
+        return super().opened()
+
+    @staticmethod
+    def driver(connection: Connection) -> Any:
+        """The connection of Python's own module."""
+        return connection.driver if isinstance(connection, Session) else connection.connection.driver_connection
 
     def prepare(self, connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA query_only = ON")
@@ -82,9 +108,9 @@ class Sqlite(Database):
         return None  # one connection reads: parts would gain nothing
 
     def table_of(self, connection: Connection, name: str, query: str) -> Table:
-        result = connection.exec_driver_sql(f"SELECT * FROM ({query}) LIMIT 0")
-        columns = tuple(Column(str(column), "any", Kind({}, literal="{0}")) for column in result.keys())  # noqa: SIM118
-        result.close()
+        cursor = self.driver(connection).execute(f"SELECT * FROM ({query}) LIMIT 0")
+        columns = tuple(Column(str(each[0]), "any", Kind({}, literal="{0}")) for each in cursor.description)
+        cursor.close()
         return Table(name, None, f"({query})", columns, nulls_first=True)
 
     # --- reading ------------------------------------------------------------------------------------------
@@ -113,7 +139,7 @@ class Sqlite(Database):
         return None if row is None else Encoding(selection.columns).slowly([tuple(row)]).data[0]
 
     def pages(self, connection: Connection, selection: Selection) -> Iterator[Rows]:
-        driver: Any = connection.connection.driver_connection
+        driver = self.driver(connection)
         encoding = Encoding(selection.columns)
         query = self.select(selection)
         given = 0
