@@ -206,7 +206,7 @@ class HttpSource(Source):
 
     def read(self, catalog: ConfiguredCatalog, state: Sequence[State] = ()) -> Iterator[Message]:
         """As :meth:`Source.read`; a parent of several streams is asked for once."""
-        from headwater.http import connections  # noqa: F401 - requests, which takes its time, before the first slice
+        from headwater.http import connections, prepare  # noqa: F401 - requests takes its time, so before the first slice
 
         self._reading = catalog
         try:
