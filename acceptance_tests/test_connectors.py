@@ -1,8 +1,8 @@
-"""Our connectors pass the whole acceptance suite, against stand-ins and real servers, through every runner."""
+"""Our connectors pass the whole acceptance suite, against stand-ins and real servers."""
 
 from __future__ import annotations
 
-import hashlib
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,17 +15,14 @@ import pytest
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome, Report
-from headwater.acceptance.rooms import CommandRoom, ImageRoom, Room
+from headwater.acceptance.rooms import CommandRoom, Room
 from headwater.acceptance.running import in_folder
 from headwater.acceptance.settings import ConnectionCase, Settings
 from headwater.acceptance.suite import chosen, run
-from headwater.errors import ConfigError
 from tests.acceptance.suite import write
-from tests.containers import base_image, one_at_a_time
 from tests.github_api import TOKEN, GithubApi, Repo
 from tests.gitlab_api import TOKEN as GITLAB_TOKEN
 from tests.gitlab_api import GitlabApi, Project
-from tests.needs import missing
 from tests.services.mariadb import MariaDb
 from tests.services.postgres import Postgres
 
@@ -41,7 +38,7 @@ create table empties (id integer primary key, at {time});
 
 
 @contextmanager
-def github() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def github(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """A config of source-github, and what is known of the data."""
     repos = {"octo/alpha": Repo(36, reviews_per_pull=1), "octo/beta": Repo(8)}
     with GithubApi(repos=repos, page_size_cap=10) as api:
@@ -56,7 +53,7 @@ def github() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 @contextmanager
-def gitlab() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def gitlab(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """A config of source-gitlab."""
     projects = {"acme/api": Project(30, pipelines=12, jobs=2), "acme/web/site": Project(8)}
     with GitlabApi(projects, seed=3) as api:
@@ -65,21 +62,18 @@ def gitlab() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 @contextmanager
-def sqlite() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def sqlite(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """A database of source-sqlite."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "shop.db"
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(SHOP.format(time="datetime", number="real"))
-            _fill(lambda text, rows: connection.executemany(text.replace("%s", "?"), rows))
-            connection.commit()
-        yield {"path": str(path)}, {"empty_streams": {"empties": "is empty"}}
+    path = folder / "shop.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SHOP.format(time="datetime", number="real"))
+        _fill(lambda text, rows: connection.executemany(text.replace("%s", "?"), rows))
+        connection.commit()
+    yield {"path": str(path)}, {"empty_streams": {"empties": "is empty"}}
 
 
 @contextmanager
-def postgres() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def postgres(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """A database of source-postgres."""
     import psycopg
 
@@ -97,7 +91,7 @@ def postgres() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 @contextmanager
-def mysql() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def mysql(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """A database of source-mysql, in MariaDB."""
     import pymysql
 
@@ -140,27 +134,32 @@ WRONG: dict[str, dict[str, Any]] = {
 }
 TOLD = {
     "source-gitlab": {
-        "B12": "nobody types when a token expires",
-        "C3": "Airbyte's configs have an empty text where no groups are chosen",
-        "E10": "a user of several projects comes once for each, as from Airbyte's source",
+        # nobody types when a token expires: it is written when it is renewed
+        "B12": r"credentials/token_expiry_date: ",
+        # Airbyte's configs have an empty text where no groups or projects are chosen
+        "C3": r"`check` with `(groups|projects)_list` an empty string says SUCCEEDED",
+        # a user of several projects comes once for each, as from Airbyte's source
+        "E10": r"users: the primary key .* comes a second time",
     },
 }
-"""What is found, and why it is as it should be."""
+"""What is found, in words, and is as it should be."""
 _SOME = ("B", "C", "D", "E", "F1", "F2", "F4", "H", "X1", "X2", "X4", "X10")
 ONLY = {"source-sqlite": _SOME, "source-mysql": _SOME}
 """They differ from source-postgres, which is checked for all, by the database alone."""
 
 
-def checked(name: str, room: Room, folder: Path, only: Sequence[str] = (), skip: Sequence[str] = ()) -> Report:
+def checked(
+    name: str, room: Room, folder: Path, only: Sequence[str] = (), skip: Sequence[str] = (), trials: int = 2
+) -> Report:
     """The report on one of our connectors, in its world."""
-    with WORLDS[name]() as (config, known):
-        runs = folder / "runs"
-        runs.mkdir(0o755)
+    runs = folder / "runs"  # a container has it at the same place
+    runs.mkdir(0o755)
+    with WORLDS[name](runs) as (config, known):
         found = in_folder(CONNECTORS / name)
         wrong = write(folder / "wrong.json", {**config, **WRONG[name]})
         settings = Settings(
             folder=found.folder, metadata=found.metadata, config=write(folder / "config.json", config),
-            connection=[ConnectionCase(wrong, "failed")], trials=2, **known,
+            connection=[ConnectionCase(wrong, "failed")], trials=trials, **known,
         )  # fmt: skip
         return run(Connector(room, settings, runs), chosen(only, skip), jobs=2)
 
@@ -173,40 +172,17 @@ def command(name: str) -> CommandRoom:
 @pytest.mark.parametrize("name", WORLDS)
 def test_our_connectors_pass(name: str, tmp_path: Path) -> None:
     report = checked(name, command(name), tmp_path, ONLY.get(name, ()))
+    as_it_should_be(name, report)
+    assert {result.id for result in report.of(Outcome.FAILED) + report.of(Outcome.WARNED)} >= set(TOLD.get(name, ()))
+
+
+def as_it_should_be(name: str, report: Report) -> None:
+    """Nothing is found but what is known, and nothing of the suite itself failed."""
     said = "\n".join(summary(report))
-    found = report.of(Outcome.FAILED) + report.of(Outcome.WARNED) + report.of(Outcome.BROKEN)
-    assert {result.id for result in found} - {"E7"} == set(TOLD.get(name, ())), said
-    print(said.splitlines()[-1])
-
-
-def test_an_image_of_ours_passes(tmp_path: Path) -> None:
-    from headwater.image import build_image
-
-    base = base_image()
-    name = "source-github"
-    own = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
-    with one_at_a_time(name):
-        image = build_image(CONNECTORS / name, base_image=base, tag=f"headwater-tests/{name}:{own}")
-    only = ["G", "A1", "A4", "B1", "C1", "C2", "D1", "E", "F1", "F2", "X1", "X12"]
-    report = checked(name, ImageRoom.of(image), tmp_path, only, skip=["E21", "E22", "E23", "E24"])
-    said = "\n".join(summary(report))
-    assert {result.id for result in report.of(Outcome.FAILED) + report.of(Outcome.BROKEN)} == set(), said
-    assert {"G3", "G4", "G5", "G6", "G7", "X1", "X12"} <= {result.id for result in report.of(Outcome.PASSED)}, said
-    print(said.splitlines()[-1])
-
-
-def test_a_package_of_ours_passes_in_an_environment_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from headwater.bridge.runners.venv import VenvRunner
-
-    monkeypatch.setenv("HEADWATER_CACHE", str(tmp_path / "cache"))  # never of yesterday's code
-    runner = VenvRunner(str(CONNECTORS / "source-github"), executable="source-github", more=(str(ROOT),))
-    try:
-        words = runner.command(runner.prepare())
-    except ConfigError as error:
-        missing(f"needs to install what headwater depends on: {error}")
-    room = CommandRoom(tuple(words), "--package source-github")
-    report = checked("source-github", room, tmp_path, ["A", "B", "D1", "E1", "E16", "X1"])
-    said = "\n".join(summary(report))
-    assert report.of(Outcome.FAILED) + report.of(Outcome.WARNED) + report.of(Outcome.BROKEN) == [], said
-    assert str(tmp_path) in words[0]
+    assert not report.of(Outcome.BROKEN), said
+    told = TOLD.get(name, {})
+    for result in report.of(Outcome.FAILED) + report.of(Outcome.WARNED):
+        if result.id != "E7":
+            assert result.id in told, said
+            assert all(re.match(told[result.id], finding.message) for finding in result.findings), said
     print(said.splitlines()[-1])

@@ -15,9 +15,9 @@ from xml.etree import ElementTree
 import pytest
 
 from headwater.acceptance.engine import How, Stopped, execute
+from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.proxy import Answer, Proxy, Request
 from headwater.acceptance.recording import Recording
-from headwater.acceptance.rooms import ImageRoom
 from headwater.cli import main
 from tests.acceptance.suite import CONFIG, RUN, TOKEN, write
 from tests.bridge.runners.test_command import gone
@@ -198,12 +198,10 @@ def test_expected_records_are_not_written_anew_by_a_read_that_fails(tmp_path: Pa
 
 
 def test_what_runs_apart_is_killed_when_the_suite_is_ended(tmp_path: Path) -> None:
-    killed: list[bool] = []
+    killed: list[str] = []
     with pytest.raises(Stopped):
-        execute(
-            ["sleep", "900"], Recording(1, [], [], tmp_path), How(stopped=lambda: True), lambda: killed.append(True)
-        )
-    assert killed == [True]
+        execute(["sleep", "900"], Recording(1, [], [], tmp_path), How(stopped=lambda: True), killed.append)
+    assert killed == ["KILL"]
 
 
 def test_the_proxy_ends_with_the_suite(config: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,9 @@ import pytest
 from headwater.acceptance.checks import load
 from headwater.acceptance.client_container import ClientContainer, client_of
 from headwater.acceptance.connector import Connector
+from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome, Report
-from headwater.acceptance.rooms import ImageRoom
 from headwater.acceptance.suite import chosen, run
 from tests.acceptance.suite import TOKEN, settings, write
 from tests.acceptance.suite import report as gallery_report

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from headwater.acceptance import processes
+from headwater.acceptance.named_pipes import NamedPipes
 from headwater.acceptance.recording import Recording, Sample
 
 Deed = Literal["kill", "term", "int", "close", "pause"]
@@ -26,6 +27,8 @@ _TICK = 0.05
 _SETPIPE_SZ = 1031
 _LINGER = 3.0
 """Seconds that a grandchild may keep the output open after the connector's end."""
+PAGE = 4096
+"""Bytes of a tight pipe."""
 SLOW = 1024
 """Bytes that a slow reader takes in a second."""
 MARK = "HEADWATER_ACCEPTANCE_RUN"
@@ -72,11 +75,16 @@ class Stopped(Exception):
 
 
 def execute(
-    command: Sequence[str], recording: Recording, how: How, kill: Callable[[], None] | None = None
+    command: Sequence[str],
+    recording: Recording,
+    how: How,
+    send: Callable[[str], None] | None = None,
+    pipes: NamedPipes | None = None,
 ) -> Recording:
     """Run a process to its end and record it.
 
-    :param kill: what kills it where a signal to the process does not (a container).
+    :param send: what sends it a signal (KILL, TERM, INT) where one to the process would not do (a container).
+    :param pipes: where it writes, if not to its standard output and error; closed at the end.
     :raises OSError: it can't be started.
     :raises Stopped: ``how`` says so.
     """
@@ -84,7 +92,7 @@ def execute(
     changes = dict(how.environment or {})
     environment = {**os.environ, **changes, MARK: mark}
     recording.changed = changes
-    began = recording.began = time.monotonic()
+    recording.began = time.monotonic()
     with recording.stdout.open("wb") as out, recording.stderr.open("wb") as err:
         process = subprocess.Popen(  # noqa: S603 - the command that the suite was given
             list(command),
@@ -96,19 +104,19 @@ def execute(
             start_new_session=True,
         )
         try:
-            _Reading(process, recording, how, began, out, err, kill).run()
+            _Reading(process, recording, how, out, err, send, pipes).run()
         finally:
-            if kill is not None and process.returncode is None and not _ended(process.pid):
-                kill()
+            if send is not None and process.returncode is None and not _ended(process.pid):
+                send("KILL")
             recording.orphans = processes.end_all(MARK, mark, but=process.pid)
-            _reap(process, recording, began)
-            for pipe in (process.stdout, process.stderr):
+            _reap(process, recording)
+            for pipe in (process.stdout, process.stderr, pipes):
                 if pipe is not None:
                     pipe.close()
     return recording
 
 
-def _reap(process: subprocess.Popen[bytes], recording: Recording, began: float) -> None:
+def _reap(process: subprocess.Popen[bytes], recording: Recording) -> None:
     """Its exit code and what it used; killed if it still runs."""
     if process.returncode is not None:
         return
@@ -119,7 +127,7 @@ def _reap(process: subprocess.Popen[bytes], recording: Recording, began: float) 
     process.returncode = os.waitstatus_to_exitcode(status)
     recording.code = process.returncode
     recording.cpu = usage.ru_utime + usage.ru_stime
-    recording.seconds = recording.seconds or time.monotonic() - began
+    recording.seconds = recording.seconds or time.monotonic() - recording.began
 
 
 def _ended(pid: int) -> bool:
@@ -134,31 +142,34 @@ class _Reading:
         process: subprocess.Popen[bytes],
         recording: Recording,
         how: How,
-        began: float,
         out: IO[bytes],
         err: IO[bytes],
-        kill: Callable[[], None] | None,
+        send: Callable[[str], None] | None,
+        pipes: NamedPipes | None,
     ) -> None:
         assert process.stdout is not None and process.stderr is not None
-        self.process, self.recording, self.how, self.began = process, recording, how, began
-        self.files = {process.stdout.fileno(): out, process.stderr.fileno(): err}
-        self.stdout = process.stdout.fileno()
+        self.process, self.recording, self.how, self.began = process, recording, how, recording.began
+        self.stdout, self.pipes = process.stdout.fileno(), pipes
+        self.files = {self.stdout: out, process.stderr.fileno(): err}
+        if pipes is not None:  # what the engine itself says is none of the connector's output
+            self.files = {pipes.stdout: out, pipes.stderr: err, self.stdout: err, process.stderr.fileno(): err}
+            self.stdout = pipes.stdout
         self.open = set(self.files)
-        self.kill = kill
+        self.send = send
         self.resume = 0.0
         self.slow_until = 0.0
         self.ended: float | None = None
         self.sampled = 0.0
-        self.until = began + how.timeout
+        self.until = self.began + how.timeout
         if how.tight:
             with contextlib.suppress(OSError):
-                fcntl.fcntl(self.stdout, _SETPIPE_SZ, 4096)
+                fcntl.fcntl(self.stdout, _SETPIPE_SZ, PAGE)
         if how.act is not None and how.act.after <= 0 and how.trigger is None:
             self._act()
 
     def run(self) -> None:
         poll = select.poll()
-        end = _end_of(self.process.pid)
+        end = processes.end_of(self.process.pid)
         if end is not None:
             poll.register(end, select.POLLIN)
         try:
@@ -184,14 +195,16 @@ class _Reading:
         now = time.monotonic()
         if self.ended is None and _ended(self.process.pid):
             self.ended = now
+            if self.pipes is not None:
+                self.pipes.let_go()
             self.recording.seconds = now - self.began
         if self.how.trigger is not None and self.recording.acted is None and self.how.trigger():
             self._act()
         self._sample(now)
         if now > self.until and self.ended is None:
+            self._signal("kill", again=self.recording.timed_out)
             self.recording.timed_out = True
             self.until = now + 30
-            self._signal("kill")
         if self.ended is not None and now >= self.resume:
             if not self.open:
                 return False
@@ -237,19 +250,23 @@ class _Reading:
             self.slow_until = self.resume + act.slow
         elif act.deed == "close":
             self.open.discard(self.stdout)
-            assert self.process.stdout is not None
             self.files.pop(self.stdout)
-            self.process.stdout.close()
+            if self.pipes is not None:
+                self.pipes.close_reader(self.stdout)
+            elif self.process.stdout is not None:
+                self.process.stdout.close()
         else:
             self._signal(act.deed)
 
-    def _signal(self, deed: str) -> None:
-        if deed == "kill" and self.kill is not None:
-            self.kill()
+    def _signal(self, deed: str, again: bool = False) -> None:
+        if self.send is not None:
+            self.send(deed.upper())
+            if self.pipes is not None and not again:
+                return  # the process ends when the container has
         with contextlib.suppress(ProcessLookupError):
             if deed == "kill":
                 os.killpg(self.process.pid, signal.SIGKILL)
-            else:
+            elif self.send is None:
                 os.kill(self.process.pid, _SIGNALS[deed])
 
     def _sample(self, now: float) -> None:
@@ -272,14 +289,3 @@ def _index(recording: Recording, data: bytes, now: float) -> None:
         recording.times.append(now)
         place = data.find(b"\n", place + 1)
     recording.size += len(data)
-
-
-def _end_of(pid: int) -> int | None:
-    """A descriptor that is readable when the process has ended; None where the system has none."""
-    opened: Callable[[int], int] | None = getattr(os, "pidfd_open", None)
-    if opened is None:
-        return None
-    try:
-        return opened(pid)
-    except OSError:
-        return None

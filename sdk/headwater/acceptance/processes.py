@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 _PATIENCE = 2.0
@@ -65,3 +66,14 @@ def end_all(variable: str, value: str, but: int) -> list[str]:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
     return sorted(left.values())
+
+
+def end_of(pid: int) -> int | None:
+    """A descriptor that is readable when the process has ended; None where the system has none."""
+    opened: Callable[[int], int] | None = getattr(os, "pidfd_open", None)
+    if opened is None:
+        return None
+    try:
+        return opened(pid)
+    except OSError:
+        return None

@@ -1,12 +1,11 @@
-"""Where the connector runs: as a command of this machine, in a container, in an environment of its own."""
+"""Where the connector runs: as a command of this machine, or in an environment of its own; for containers see
+:mod:`headwater.acceptance.image_room`."""
 
 from __future__ import annotations
 
 import shlex
 import shutil
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,8 +45,17 @@ class Room(Protocol):
         """
         ...
 
-    def killer(self, run: str) -> Callable[[], None] | None:
-        """What kills this run where a signal to its process does not."""
+    def sender(self, run: str) -> Callable[[str], None] | None:
+        """What sends this run a signal (KILL, TERM, INT) where that to its process would not do: it has been sent when
+        that returns."""
+        ...
+
+    def pipes(self, folder: Path, run: str) -> Path | None:
+        """The path of the named pipes that this run writes to, without their endings; None: to its own output."""
+        ...
+
+    def redirected(self, words: Sequence[str], pipes: Path) -> list[str]:
+        """The same command line, that writes to named pipes."""
         ...
 
 
@@ -88,9 +96,17 @@ class CommandRoom:
         """As :meth:`Room.words`."""
         return [*self.command, *arguments, *(self.appended if arguments else ())]
 
-    def killer(self, run: str) -> Callable[[], None] | None:
-        """A signal kills it."""
+    def sender(self, run: str) -> Callable[[str], None] | None:
+        """Its process gets them."""
         return None
+
+    def pipes(self, folder: Path, run: str) -> Path | None:
+        """It has pipes of its own."""
+        return None
+
+    def redirected(self, words: Sequence[str], pipes: Path) -> list[str]:
+        """As it is."""
+        return list(words)
 
 
 def package_room(requirement: str, executable: str | None = None) -> CommandRoom:
@@ -148,52 +164,3 @@ def _scripts(folder: Path) -> list[str]:
                 raise ConfigError(f"{path}: `{part}` of `{table}.scripts` must be a table.")
         names += scripts
     return names
-
-
-@dataclass(frozen=True)
-class ImageRoom:
-    """An image, through ``docker run``, with the network of this machine so that it can reach the proxy.
-
-    :ivar options: further words for ``docker run``.
-    """
-
-    image: str
-    label: str
-    options: tuple[str, ...] = ()
-    container: bool = True
-
-    @staticmethod
-    def of(image: str) -> ImageRoom:
-        """A room for an image.
-
-        :raises ConfigError: there is no docker command, no engine, or no such image.
-        """
-        if shutil.which("docker") is None:
-            raise ConfigError("--image needs the command `docker`.")
-        probe = ["docker", "image", "inspect", "--format", "{{.Id}}", image]
-        done = subprocess.run(probe, capture_output=True, text=True, check=False)  # noqa: S603
-        if done.returncode:
-            raise ConfigError(f"--image {image}: {done.stderr.strip()} (docker pull {image}?)")
-        return ImageRoom(image, f"--image {shlex.quote(image)}")
-
-    def words(
-        self, arguments: Sequence[str], environment: Mapping[str, str | None], folder: Path, run: str
-    ) -> list[str]:
-        """As :meth:`Room.words`; the values of variables are not among them, as everybody can see a command line."""
-        variables = [word for name, value in environment.items() if value is not None for word in ("-e", name)]
-        network = () if "--network" in self.options else ("--network", "host")
-        return ["docker", "run", "--rm", "--name", run, "--log-driver", "none", *network, "-v", f"{folder}:{folder}",
-                *variables, *self.options, self.image, *arguments]  # fmt: skip
-
-    def killer(self, run: str) -> Callable[[], None] | None:
-        """Kills the container: a signal to ``docker run`` would leave it running."""
-
-        words = ["docker", "kill", run]
-
-        def kill() -> None:
-            # the engine answers when the container's output is taken, which is for the caller to do
-            threading.Thread(
-                target=subprocess.run, args=(words,), kwargs={"capture_output": True, "timeout": 60}
-            ).start()
-
-        return kill

@@ -17,9 +17,10 @@ from typing import Any
 from headwater.acceptance import config_file
 from headwater.acceptance.checks import load
 from headwater.acceptance.connector import Connector
+from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome, Report, Result
-from headwater.acceptance.rooms import CommandRoom, ImageRoom, Room, folder_room, package_room
+from headwater.acceptance.rooms import CommandRoom, Room, folder_room, package_room
 from headwater.acceptance.settings import ConnectionCase, Settings
 from headwater.acceptance.suite import chosen
 from headwater.acceptance.suite import run as run_checks

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from headwater.acceptance.engine import Act, How, execute
+from headwater.acceptance.named_pipes import NamedPipes
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.rooms import Room
 from headwater.acceptance.settings import Settings
@@ -88,7 +89,11 @@ class Runs:
         room = room or self.room
         recording.command = [*prefix, *room.words(arguments, changes, self.folder, name)]
         how = How(timeout or self.settings.timeout_of(suite), changes, cwd, act, tight, trigger, self._stopped.is_set)
-        return execute(recording.command, recording, how, room.killer(name))
+        words = recording.command
+        pipes = room.pipes(self.folder, name)
+        if pipes is not None:
+            words = room.redirected(words, pipes)
+        return execute(words, recording, how, room.sender(name), NamedPipes(pipes) if pipes is not None else None)
 
     def name_of(self, recording: Recording) -> str:
         """What a run's container is called."""

@@ -6,15 +6,16 @@ import json
 import re
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from headwater.acceptance.checks import check
+from headwater.acceptance.checks.stopped import done_before
 from headwater.acceptance.connector import Connector
+from headwater.acceptance.engine import Act
+from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.results import Finding, Severity, Skipped
-from headwater.acceptance.rooms import ImageRoom
 from headwater.acceptance.rows import rows_of
 from headwater.acceptance.secrets import SHORTEST, forms, values
 
@@ -198,21 +199,11 @@ def history(connector: Connector) -> Iterator[Finding]:
 def signals(connector: Connector) -> Iterator[Finding]:
     """The first process of the container hears SIGTERM, or passes it on: an entrypoint script needs `exec`."""
     _room(connector)
-    what, third = "SIGTERM to the container", connector.succeeded.size // 3
-    sent: list[tuple[float, bool]] = []
-
-    def send() -> bool:
-        run = next(one for one in connector.recordings if one.what == what)
-        if not sent and run.size >= third:
-            words = ["docker", "kill", "--signal", "TERM", connector.name_of(run)]
-            done = subprocess.run(words, capture_output=True, check=False)  # noqa: S603
-            sent.append((time.monotonic() - run.began, done.returncode == 0))
-        return False
-
-    run = connector.read(connector.streams, tight=True, trigger=send, what=what)
-    if not sent or not sent[0][1]:
+    act = Act("term", connector.succeeded.size // 3)
+    run = connector.read(connector.streams, act=act, tight=True, what="SIGTERM to the container")
+    if run.acted is None or done_before(connector, run):
         raise Skipped("it was done before it could be signalled: a config that reads more is needed.")
-    seconds = run.seconds - sent[0][0]
+    seconds = run.seconds - run.acted
     if run.timed_out or seconds > _SOON or run.code == 137:
         yield Finding(f"After SIGTERM the container goes on for {seconds:.0f} s.", run)
     elif run.code == 0:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.engine import SLOW, Act
+from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.results import Finding, Skipped
-from headwater.acceptance.rooms import ImageRoom
 from headwater.acceptance.rows import rows_of
 
 PIPE = 65_536

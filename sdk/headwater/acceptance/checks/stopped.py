@@ -7,7 +7,7 @@ from typing import Literal
 
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
-from headwater.acceptance.engine import Act
+from headwater.acceptance.engine import PAGE, Act
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.replays import uncovered
 from headwater.acceptance.results import Finding, Severity, Skipped
@@ -27,7 +27,7 @@ def graceful(connector: Connector) -> Iterator[Finding]:
     tried = 0
     for deed, name, code in _SIGNALS:
         run = connector.read(connector.streams, act=Act(deed, size // 3), tight=True, what=name)
-        if run.acted is None or (connector.room.container and run.code == 0 and whole(connector, run)):
+        if run.acted is None or done_before(connector, run):
             continue
         tried += 1
         yield from _ended(connector, run, name, code)
@@ -35,10 +35,12 @@ def graceful(connector: Connector) -> Iterator[Finding]:
         raise Skipped("it was done before it could be signalled: what it writes fits into a pipe.")
 
 
-def whole(connector: Connector, run: Recording) -> bool:
-    """Whether a read gave everything: what a container wrote may be on its way when the container is done."""
+def done_before(connector: Connector, run: Recording) -> bool:
+    """Whether a read that a signal came to at a third of its output had nothing left to do then: all the rest was in
+    the pipe."""
     found = rows_of(run, connector.streams)
-    return all(rows.keys() <= found[name].keys() for name, rows in connector.rows.items())
+    whole = all(rows.keys() <= found[name].keys() for name, rows in connector.rows.items())
+    return run.code == 0 and whole and run.size - run.size // 3 <= 2 * PAGE
 
 
 def _ended(connector: Connector, run: Recording, name: str, code: int) -> Iterator[Finding]:
