@@ -56,7 +56,7 @@ def again(process: Process, number: signal.Signals) -> None:
 
 class TestSignals:
     @pytest.mark.parametrize("number", [TERM, INT])
-    @pytest.mark.parametrize("stream", ["sleeping", "listening", "eventually", "busy"])
+    @pytest.mark.parametrize("stream", ["sleeping", "listening", "eventually", "busy", "wrapping"])
     def test_in_the_middle_of_a_wait(self, toy: Toy, stream: str, number: signal.Signals) -> None:
         with toy.start("read", stream, "numbers", folder=str(toy.folder)) as process:
             process.wait_for(b"waiting now")

@@ -157,9 +157,9 @@ class Command:
             return self._dispatch()
         except IncompleteError as error:  # each stream's failure was told when it happened
             log.error("Some streams are incomplete: %s.", ", ".join(error.errors))
-        except Stopped:
-            raise
-        except BaseException as error:  # noqa: BLE001 - also sys.exit() in the author's code
+        except BaseException as error:
+            if Stopped.is_behind(error):
+                raise Stopped from error
             message = self._tell(error)
             self._finish()
             if self._arguments.command == "check":
@@ -205,6 +205,8 @@ class Command:
         try:
             self._connect().check()
         except (ConfigError, TransientError) as error:
+            if Stopped.is_behind(error):
+                raise
             self._wire.write(ConnectionStatus(False, error.message))
         else:
             self._wire.write(ConnectionStatus(True))

@@ -127,3 +127,17 @@ class FlowError(BridgeError):
 class Stopped(BaseException):
     """The read was asked to stop (a signal, a closed output). Not an Exception, so that nothing on the way
     takes it for a failure and tries again."""
+
+    @classmethod
+    def is_behind(cls, error: BaseException | None) -> bool:
+        """Whether an exception is one, or was raised on the way of one: by what cleans up, or by a library that made
+        it one of its own. What it says is no failure then."""
+        left, seen = [error], set[int]()
+        while left:
+            found = left.pop()
+            if isinstance(found, cls):
+                return True
+            if found is not None and id(found) not in seen:
+                seen.add(id(found))
+                left += found.__cause__, found.__context__
+        return False

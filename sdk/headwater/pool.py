@@ -222,12 +222,12 @@ class Pool:
             error = found
         task = self._rota.took(reading, task, error, opened=opening)
         if task is None:
-            self._channel.put(_Ended(reading, None, None if isinstance(error, Stopped) else error))
+            self._channel.put(_Ended(reading, None, None if Stopped.is_behind(error) else error))
         return task
 
     def _judged(self, reading: Reading, task: Task, error: BaseException | None) -> BaseException | None:
         """What a slice's end means for its stream: why that fails."""
-        if isinstance(error, Stopped) or reading.reader is None:
+        if Stopped.is_behind(error) or reading.reader is None:
             return None
         if isinstance(error, SkipSlice):
             reading.reader.skipped(error)

@@ -109,7 +109,7 @@ class Rota:
             reading.busy = False
             if opened:
                 self._opening = False
-            if error is not None and not isinstance(error, Stopped):  # before the stream can be over
+            if error is not None and not Stopped.is_behind(error):  # before the stream can be over
                 reading.failure = reading.failure or error
             if reading.exhausted or self._closing:
                 task = None

@@ -232,7 +232,9 @@ class Source(ABC):
                 stream = _stream_of(streams, name)
                 yield from self.reader(stream, configured, blob, self._drain).messages()
                 yield from self._drain()
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the other streams go on
+            except (Exception, SystemExit) as error:
+                if Stopped.is_behind(error):
+                    raise Stopped from error
                 failure = exited(error) if isinstance(error, SystemExit) else error
                 yield from self._drain()
                 yield trace_of(failure, name)

@@ -118,6 +118,18 @@ class Finalizing:
             pass
 
 
+class Wrapping(Sleeping):
+    """Fails to clean up when it is stopped, as a library may."""
+
+    name = "wrapping"
+
+    def wait(self) -> None:
+        try:
+            time.sleep(300)
+        except BaseException:
+            raise RuntimeError("The connection is in a wrong state.") from None
+
+
 class Deaf(Sleeping):
     """Is in a C function that is not to be interrupted."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headwater.errors import ConfigError, TransientError
+from headwater.errors import ConfigError, Stopped, TransientError
 from headwater.protocol.messages import Records
 from headwater.testing import read
 from headwater.testing.reading import result_of
@@ -107,6 +107,22 @@ def test_a_tunnel_with_tls_to_the_servers_own_name(secure: MariaDb) -> None:
         url = secure.url("shop", user="reader", password="p@ss")
         MysqlSource.from_config(config_of(url, tunnel_method=tunnel, ssl_mode=ssl)).check()
         assert "Accepted publickey" in sshd.log()
+
+
+def test_stopped_in_the_middle_of_an_answer(mariadb: MariaDb, sql: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection can't be asked any more; that is not what is raised."""
+    source = MysqlSource.from_config(config_of(sql.url))
+
+    def stopped(*_: object) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped), source.connection() as connection:
+        monkeypatch.setattr("pymysql.connections.Connection._read_bytes", stopped)
+        connection.exec_driver_sql("SELECT 1")
+    monkeypatch.undo()
+    with source.connection() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    source.close()
 
 
 def test_a_read_outlives_its_server(secure: MariaDb, caplog: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,11 +79,10 @@ class Mysql(Database):
 
     def discard(self, connection: Connection) -> None:
         # A cursor that is closed in the middle reads on to the end.
-        driver: Any = getattr(connection.connection, "driver_connection", None)
-        result = getattr(driver, "_result", None)
-        if result is not None:
-            result.unbuffered_active = False
-            with suppress(Exception):
+        with suppress(Exception):  # SQLAlchemy gives no driver's connection where it knows that it is lost
+            driver: Any = connection.connection.driver_connection
+            if driver._result is not None:
+                driver._result.unbuffered_active = False
                 driver._force_close()
         super().discard(connection)
 
