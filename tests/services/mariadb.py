@@ -12,7 +12,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.needs import missing
+from tests.services.ports import held
 
 _HOW = "install Debian's package mariadb-server (.ci/packages does it)"
 _SECONDS = 120.0
@@ -49,7 +49,8 @@ class MariaDb:
 
     def __init__(self, settings: Mapping[str, str] | None = None, *, tls: bool = False) -> None:
         self.settings = {**_FAST, **(settings or {})}
-        self.port = 0
+        self._held = held()
+        self.port: int = self._held.getsockname()[1]
         self._tls = tls
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -69,6 +70,7 @@ class MariaDb:
 
     def __exit__(self, *error: object) -> None:
         self.kill()
+        self._held.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str = "mysql", *, user: str = "root", password: str = "") -> str:
@@ -94,8 +96,7 @@ class MariaDb:
             return list(cursor.fetchall())
 
     def start(self) -> None:
-        """Start it: on the port that it had, or on a free one at first. Returns when it answers."""
-        self.port = self.port or _free_port()
+        """Start it on its port. Returns when it answers."""
         fixed = {
             "datadir": self.folder / "data",
             "socket": self.folder / "socket",
@@ -199,10 +200,3 @@ def _own(path: Path) -> None:
     user = _user()
     if user is not None:
         os.chown(path, user.pw_uid, user.pw_gid)
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

@@ -14,7 +14,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +26,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.needs import missing
+from tests.services.ports import held
 
 _HOW = "install Debian's package postgresql (.ci/packages does it)"
 _SECONDS = 120.0
@@ -47,7 +47,8 @@ class Postgres:
 
     def __init__(self, settings: Mapping[str, str] | None = None, *, hba: str = _TRUST, tls: bool = False) -> None:
         self.settings = {**_FAST, **(settings or {})}
-        self.port = 0
+        self._held = held()
+        self.port: int = self._held.getsockname()[1]
         self._hba = hba
         self._tls = tls
 
@@ -72,6 +73,7 @@ class Postgres:
     def __exit__(self, *error: object) -> None:
         if (self.data / "postmaster.pid").exists():
             self.stop("immediate")
+        self._held.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(
@@ -97,18 +99,12 @@ class Postgres:
             return cursor.fetchall() if cursor.description else []
 
     def start(self) -> None:
-        """Start it: on the port that it had, or on a free one at first. Returns when it answers."""
-        for _ in range(5):
-            port = self.port or _free_port()
-            (self.data / "postgresql.auto.conf").write_text(self._settings(port))
-            command = ["start", "-w", "-t", str(int(_SECONDS)), "-l", str(self.folder / "log")]
-            done = _run("pg_ctl", "-D", str(self.data), *command)
-            if done.returncode == 0:
-                self.port = port
-                return
-            if self.port or "could not bind" not in self.log():  # somebody was quicker with that port
-                break
-        raise RuntimeError(f"PostgreSQL did not start: {done.stderr.decode()} {self.log()[-2000:]}")
+        """Start it on its port. Returns when it answers."""
+        (self.data / "postgresql.auto.conf").write_text(self._settings(self.port))
+        command = ["start", "-w", "-t", str(int(_SECONDS)), "-l", str(self.folder / "log")]
+        done = _run("pg_ctl", "-D", str(self.data), *command)
+        if done.returncode:
+            raise RuntimeError(f"PostgreSQL did not start: {done.stderr.decode()} {self.log()[-2000:]}")
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it: ``smart``, ``fast``, or ``immediate``, which is a crash."""
@@ -138,7 +134,7 @@ class Postgres:
         """Change who may log in how; also while it runs."""
         path = self.data / "pg_hba.conf"
         path.write_text(lines)
-        if self.port:
+        if (self.data / "postmaster.pid").exists():
             self.sql("SELECT pg_reload_conf()")
 
     def log(self) -> str:
@@ -272,13 +268,6 @@ def _children(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def wait_until(happened: Any, seconds: float = _SECONDS) -> None:

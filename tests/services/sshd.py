@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from tests.needs import missing
+from tests.services.ports import held
 
 _HOW = "install Debian's package openssh-server (.ci/packages does it)"
 _SECONDS = 60.0
@@ -64,14 +65,14 @@ class Sshd:
         shutil.copyfile(self.folder / "user.pub", self.folder / "authorized")
         (self.folder / "config").write_text(_SETTINGS.format(folder=self.folder))
         self._accounts()
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port: int = one.getsockname()[1]
+        self._held = held()
+        self.port: int = self._held.getsockname()[1]
         self.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+        self._held.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:

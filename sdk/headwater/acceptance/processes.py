@@ -35,18 +35,19 @@ def _kibibytes(status: str, name: str) -> int:
     return int(rest.split(None, 1)[0]) * 1024 if found else 0
 
 
-def marked(variable: str, value: str) -> dict[int, str]:
-    """The living processes that have this variable in their environment, with their command lines."""
+def marked(variable: str, value: str, session: int) -> dict[int, str]:
+    """The living processes that have this variable in their environment, or are of this session, with their command
+    lines."""
     found = {}
     wanted = f"{variable}={value}".encode()
     for folder in Path("/proc").iterdir() if Path("/proc").is_dir() else ():
         if not folder.name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            if wanted not in (folder / "environ").read_bytes():
+            state, _, _, of_session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+            if state in "ZX":
                 continue
-            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-            if state not in "ZX":
+            if int(of_session) == session or wanted in (folder / "environ").read_bytes():
                 words = (folder / "cmdline").read_bytes().split(b"\0")
                 found[int(folder.name)] = b" ".join(words).decode("utf-8", "backslashreplace").strip()
     return found
@@ -55,10 +56,10 @@ def marked(variable: str, value: str) -> dict[int, str]:
 def end_all(variable: str, value: str, but: int) -> list[str]:
     """Kill what is left of a run, after it had time to end by itself; gives the command lines.
 
-    :param but: the process itself, which is looked after elsewhere.
+    :param but: the process itself, which is looked after elsewhere; the number of its session.
     """
     until = time.monotonic() + _PATIENCE
-    while left := {pid: name for pid, name in marked(variable, value).items() if pid != but}:
+    while left := {pid: name for pid, name in marked(variable, value, but).items() if pid != but}:
         if time.monotonic() > until:
             break
         time.sleep(0.05)

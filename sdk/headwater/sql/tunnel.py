@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -66,7 +67,10 @@ class Tunnel:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._private = Private()
-        self.local = _free_port()
+        self._held = _held_port()
+        self.local: int = self._held.getsockname()[1]
+        if sys.platform != "linux":  # there the SSH client could not have it
+            self._held.close()
 
     def open(self) -> None:
         """Make sure that it stands.
@@ -85,6 +89,7 @@ class Tunnel:
         """Take it down."""
         with self._lock:
             self._stop()
+            self._held.close()
             self._private.close()
 
     def said(self) -> str:
@@ -170,8 +175,12 @@ class Tunnel:
             process.stdin.close()
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+def _held_port() -> socket.socket:
+    """A socket that is bound to a port of this machine, which nobody else is given for as long as it is open.
+
+    The SSH client can listen on it nevertheless: both say SO_REUSEADDR, and this one does not listen.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held

@@ -158,6 +158,13 @@ class LeavesProcess(Correct):
         return super().check()
 
 
+@defect("X20", "leaves a process behind that nobody can tell by its environment")
+class LeavesNameless(Correct):
+    def check(self) -> dict[str, Any]:
+        subprocess.Popen(["/bin/sleep", "30"], env={}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return super().check()
+
+
 @defect("X20", "a process that it started keeps its output open")
 class KeepsOpen(Correct):
     def check(self) -> dict[str, Any]:

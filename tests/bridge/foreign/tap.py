@@ -108,6 +108,22 @@ def refuses_discover() -> None:
     ignores_discover()
 
 
+def usage_without_discover() -> None:
+    """As docopt has it."""
+    if ARGS.discover:
+        sys.stderr.write("Usage:\n  tap --config FILE [--state FILE]\n")
+        sys.exit(1)
+    ignores_discover()
+
+
+def misses_an_option() -> None:
+    """Has a discovery, and is not started as it must be."""
+    sys.stderr.write("usage: tap [-h] -c CONFIG [--discover]\ntap: error: the following arguments are required: -c\n")
+    if not ARGS.discover:
+        ignores_discover()
+    sys.exit(2)
+
+
 def fails_discover() -> None:
     sys.stderr.write("INFO starting\nCRITICAL 401 for s3cret-token\n")
     sys.exit(1)
@@ -273,6 +289,7 @@ def main() -> None:
         parser.add_argument("--catalog")
     parser.parse_args(sys.argv[2:], ARGS)
     own = ("usual", "legacy", "silent_without_properties", "ignores_discover", "refuses_discover", "fails_discover")
+    own += ("usage_without_discover", "misses_an_option")
     if ARGS.discover and make not in (*own, "rotates", "renews_once", "renews_and_waits", "nothing"):
         discover()
     else:

@@ -121,7 +121,7 @@ def test_one_that_hangs_and_ignores_sigterm(monkeypatch: pytest.MonkeyPatch) -> 
     Landed(nasty("hang_ignoring_sigterm", silence=8)).failed(ForeignError, "wrote nothing for 8 seconds")
 
 
-def test_one_that_leaves_children_behind(tmp_path: Path) -> None:
+def test_one_that_leaves_children_behind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pids = tmp_path / "pids"
     landed = Landed(nasty("fork", PIDS=str(pids)))
     assert landed.error is None
@@ -130,6 +130,7 @@ def test_one_that_leaves_children_behind(tmp_path: Path) -> None:
     while time.monotonic() < end and _runs(int(pids.read_text())):
         time.sleep(0.05)
     assert not _runs(int(pids.read_text()))
+    assert "nasty left 1 processes running, which are ended: python" in caplog.text
 
 
 def _runs(pid: int) -> bool:

@@ -119,7 +119,7 @@ def test_taps_that_want_properties_are_found_out(make: str, tmp_path: Path) -> N
     assert len(runs.read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("make", ["ignores_discover", "refuses_discover"])
+@pytest.mark.parametrize("make", ["ignores_discover", "refuses_discover", "usage_without_discover"])
 def test_streams_of_a_tap_without_discovery_are_learned(make: str) -> None:
     run = Run()
     assert run(tap(make)).error is None
@@ -127,6 +127,12 @@ def test_streams_of_a_tap_without_discovery_are_learned(make: str) -> None:
     (state,) = run.states.load()
     assert state.raw["global"]["shared_state"] == {"last": 1}
     assert run(tap(make)).ids() == [1, 2]
+
+
+def test_a_usage_that_is_told_for_another_reason_is_a_failure() -> None:
+    run = Run()
+    assert "the following arguments are required: -c" in str(run(tap("misses_an_option")).error)
+    assert run.ids() == []
 
 
 def test_a_tap_that_is_known_to_have_no_discovery(tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -105,10 +108,51 @@ def test_credentials_are_never_told() -> None:
     assert "s3cret" not in str(caught.value)
 
 
+class _Shelf(BaseHTTPRequestHandler):
+    """Gives what is on the shelf to whoever has the password, and looks at all command lines of this machine."""
+
+    protocol_version = "HTTP/1.1"
+    folder: Path
+    seen: list[bytes]
+
+    def do_GET(self) -> None:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                self.seen.append(path.read_bytes())
+        known = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"me:s3cret").decode()
+        body = (self.folder / self.path.strip("/")).read_bytes() if known else b""
+        self.send_response(200 if known else 401)
+        self.send_header("WWW-Authenticate", 'Basic realm="shelf"')
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("uv", [True, False])
+def test_credentials_are_on_no_command_line(shelf: Path, uv: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not uv:
+        monkeypatch.setattr(environments, "_uv", lambda: None)
+    handler = type("Handler", (_Shelf,), {"folder": shelf, "seen": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        url = f"http://me:s3cret@127.0.0.1:{server.server_port}/tap_one-1.0-py3-none-any.whl"
+        prepared = VenvRunner(f"tap-one @ {url}", more=["airbyte-source-tiny==1.0"]).prepare()
+        server.shutdown()
+    assert {"tap_one==1.0", "airbyte_source_tiny==1.0"} <= set(prepared.installed)
+    assert any(b"install" in line for line in handler.seen)
+    assert not any(b"s3cret" in line for line in handler.seen)
+
+
 def test_credentials_are_not_told_of_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments, "_INSTALLING", 0.2)
     with pytest.raises(ConfigError) as caught:
-        environments._run([sys.executable, "-c", "import time; time.sleep(60)", "git+https://me:s3cret@127.0.0.1/x"])
+        VenvRunner("tap-one", more=["git+https://me:s3cret@127.0.0.1/x"]).prepare()
     assert "took more than 0 s" in str(caught.value)
     assert "s3cret" not in str(caught.value)
 

@@ -24,7 +24,12 @@ from headwater.protocol.values import encode as encode_value
 from headwater.schemas.references import resolved
 
 _MESSAGE = re.compile(rb'"type"\s*:\s*"(?:SCHEMA|RECORD|STATE)"', re.IGNORECASE)
-_USAGE = re.compile(r"unrecognized arguments|no such option|unexpected option|usage:", re.IGNORECASE)
+# How the libraries of command lines say that they don't know an option: argparse, click, docopt, Go's flag and others.
+_NO_OPTION = re.compile(
+    r"(unrecognized|unknown|unexpected|invalid|illegal|no such|undefined|not defined)[^\n]{0,40}-?-discover",
+    re.IGNORECASE,
+)
+_USAGE, _ERROR = re.compile(r"^\s*usage:", re.IGNORECASE | re.MULTILINE), re.compile(r"\berror\b", re.IGNORECASE)
 _MOST = 256 * 2**20
 
 
@@ -93,7 +98,7 @@ class Discovery:
             found = yield from self._ask(["--discover"], config, soon=soon)
             if isinstance(found, Offer):
                 return found
-            if found.code != 0 and not _USAGE.search(found.stderr):
+            if found.code != 0 and not _knows_no_discovery(found.stderr):
                 raise self._failed("--discover", found)
             self._log.info("%s has no discovery: its streams are learned from a run.", self._runner.title)
         found = yield from self._ask([], self._renewed or config, soon=soon)
@@ -130,6 +135,14 @@ class Discovery:
             found = answer.offer(complete=True)
             assert found is not None
             return found
+
+
+def _knows_no_discovery(said: str) -> bool:
+    """Whether what a tap said means that it has no ``--discover``: it names the option as unknown, or says nothing but
+    how it is used, without it. A usage besides an error is of something else, such as a missing option."""
+    return bool(_NO_OPTION.search(said)) or (
+        bool(_USAGE.search(said)) and not _ERROR.search(said) and "--discover" not in said
+    )
 
 
 def _pieces(block: bytes) -> Iterator[bytes | Noise]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from headwater.bridge.runners.base import GRACE, SILENCE, Argument, Exit, FileAr
 from headwater.bridge.runners.pipes import PipeReader, Tail
 from headwater.bridge.runners.private import PrivateFolder
 from headwater.errors import ConfigError, ForeignError
+
+_LOG = logging.getLogger("headwater.runners")
 
 # What of our environment a connector gets: nothing that could be a credential or change what Python imports.
 _INHERITED = (
@@ -147,6 +150,8 @@ class CommandProcess:
                 f"{self._title} closed its output but did not end for {self._silence:g} seconds, so it was ended. "
                 "Its author must look."
             )
+        if left := _left_of(self._popen.pid):
+            _LOG.warning("%s left %d processes running, which are ended: %s.", self._title, len(left), ", ".join(left))
         self._kill()
         assert self._popen.returncode is not None
         return Exit.of(self._popen.returncode, self._tail.text())
@@ -203,6 +208,18 @@ def _end_all() -> None:
     """What a thread that nobody waits for has left running ends with us."""
     for process in list(_RUNNING):
         process.close()
+
+
+def _left_of(group: int) -> list[str]:
+    """The names of the processes that still run in a group whose first process has ended, where /proc tells."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError):
+            start, _, rest = stat.read_text().rpartition(")")
+            state, _, of_group = rest.split()[:3]
+            if int(of_group) == group and state not in "ZX":
+                found.append(start.partition("(")[2])
+    return sorted(found)
 
 
 def clean_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -174,21 +174,34 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _install(environment: Environment, folder: Path) -> None:
     python = str(folder / "bin" / "python")
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="headwater-constraints-") as file:
-        file.write("".join(f"{line}\n" for line in environment.constraints))
-        file.flush()
-        limits = ["--constraint", file.name] if environment.constraints else []
+    with contextlib.ExitStack() as stack:
+        limits = (
+            ["--constraint", _file(stack, "constraints", environment.constraints)] if environment.constraints else []
+        )
+        # everybody on this machine can see a command line, and nobody else these files
+        secret = [one for one in environment.requirements if without_credentials(one) != one]
+        wanted = [one for one in environment.requirements if one not in secret]
+        wanted += ["--requirement", _file(stack, "requirements", secret)] if secret else []
+        what = without_credentials(environment.requirements[-1])
         if uv := _uv():
-            _run([uv, "venv", "--quiet", "--python", environment.python or sys.executable, str(folder)])
+            _run([uv, "venv", "--quiet", "--python", environment.python or sys.executable, str(folder)], what)
             if limits:
-                limits += ["--build-constraint", file.name]
+                limits += ["--build-constraint", limits[1]]
             command = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
-            _run([*command, *limits, *environment.requirements])
+            _run([*command, *limits, *wanted], what)
         else:
-            _run([_interpreter(environment.python), "-m", "venv", str(folder)])
+            _run([_interpreter(environment.python), "-m", "venv", str(folder)], what)
             command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            builds = {"PIP_CONSTRAINT": file.name, "PIP_BUILD_CONSTRAINT": file.name} if limits else {}
-            _run([*command, *limits, *environment.requirements], builds)
+            builds = {"PIP_CONSTRAINT": limits[1], "PIP_BUILD_CONSTRAINT": limits[1]} if limits else {}
+            _run([*command, *limits, *wanted], what, builds)
+
+
+def _file(stack: contextlib.ExitStack, what: str, lines: Sequence[str]) -> str:
+    """A file that only this user can read, with these lines, for as long as the stack is."""
+    file = stack.enter_context(tempfile.NamedTemporaryFile("w", suffix=".txt", prefix=f"headwater-{what}-"))  # noqa: SIM115
+    file.write("".join(f"{line}\n" for line in lines))
+    file.flush()
+    return file.name
 
 
 def _uv() -> str | None:
@@ -211,7 +224,8 @@ def _interpreter(python: str) -> str:
     return found
 
 
-def _run(command: Sequence[str], more: dict[str, str] | None = None) -> None:
+def _run(command: Sequence[str], what: str, more: dict[str, str] | None = None) -> None:
+    """Run a part of the installation of something."""
     dropped = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
     environ = {name: value for name, value in os.environ.items() if name not in dropped}
     try:
@@ -224,13 +238,12 @@ def _run(command: Sequence[str], more: dict[str, str] | None = None) -> None:
             timeout=_INSTALLING,
         )
     except subprocess.TimeoutExpired:
-        what = without_credentials(command[-1])
         raise ConfigError(f"Installing {what} took more than {_INSTALLING:.0f} s. Is the index slow?") from None
     except OSError as error:
         raise ConfigError(f"{command[0]} can't be run ({error.strerror}).") from None
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
-        raise ConfigError(without_credentials(f"{command[-1]} can't be installed: {said[-1500:]}"))
+        raise ConfigError(f"{what} can't be installed: {without_credentials(said)[-1500:]}")
 
 
 def _scripts(folder: Path, distribution: str) -> tuple[str, ...]:
