@@ -33,6 +33,8 @@ RUN grep -q '^airbyte:' /etc/passwd \\
  && printf '#!/bin/sh\\nexec /opt/connector/bin/{program} "$@"\\n' >/entrypoint.sh && chmod 755 /entrypoint.sh
 COPY --from=installed /opt/connector /opt/connector
 ENV AIRBYTE_ENTRYPOINT=/entrypoint.sh PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1
+# Pages of some hundred kilobytes come and go: glibc keeps their memory instead of giving it back each time.
+ENV MALLOC_TRIM_THRESHOLD_=16777216 MALLOC_MMAP_THRESHOLD_=8388608
 WORKDIR /airbyte
 USER airbyte
 ENTRYPOINT ["/entrypoint.sh"]
