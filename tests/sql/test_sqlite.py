@@ -190,6 +190,27 @@ def test_a_long_lookback_is_taken_to_its_last_digit(db: sqlite3.Connection) -> N
     assert [row["id"] for row in rows_of(read_by(source, "id", state=first), "t")] == [8765436, 10000000]
 
 
+@pytest.mark.parametrize("declared", ["INTEGER", "DECIMAL(20,2)", "TIMESTAMP"])
+def test_the_state_does_not_move_back_while_the_lookback_is_read_again(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, declared: str
+) -> None:
+    monkeypatch.setattr(Sqlite, "rows_per_step", 2)
+    db.execute(f"CREATE TABLE t (id INTEGER PRIMARY KEY, at {declared})")
+    times = declared == "TIMESTAMP"
+    db.executemany("INSERT INTO t VALUES (?, ?)", [(n, f"2024-01-01 00:00:{n:02}" if times else n) for n in range(50)])
+    source = source_of(db, lookback=20)
+    catalog = incremental(source.discover(), "at")
+    first = read_by(source, "at").states
+    states = list(first)
+    for count in (1, 5, 12, 3):  # all before the value that the state has
+        states = cut_off(source, catalog, count, state=states).states or states
+        assert [one.stream_state for one in states] == [one.stream_state for one in first]
+    assert [row["id"] for row in rows_of(read_by(source, "at", state=states), "t")] == list(range(29, 50))
+    db.execute("DELETE FROM t WHERE id > 40")
+    last = read_by(source, "at", state=states).states
+    assert [one.stream_state for one in last] == [one.stream_state for one in first]
+
+
 def test_cut_off_anywhere_nothing_is_lost(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sqlite, "rows_per_step", 7)
     db.execute("CREATE TABLE t (id INT, at INT)")

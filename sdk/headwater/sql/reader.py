@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from headwater.cursor import is_before
 from headwater.errors import ConfigError, TransientError
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Message, Records, State
@@ -27,6 +29,13 @@ log = logging.getLogger("headwater")
 
 _TRIES = 5
 """How often in a row a part is tried on a new connection."""
+
+
+def _is_before(value: Any, other: Any) -> bool:
+    try:
+        return other is not None and Decimal(value) < Decimal(other)
+    except (ArithmeticError, TypeError, ValueError):
+        return is_before(value, other)
 
 
 class SqlReader(StreamReader):
@@ -132,7 +141,11 @@ class SqlReader(StreamReader):
             else:
                 part.range.after = step.value
         elif part.cursor is not None and step.value is not None:
-            self._position.high = step.value[0]
+            (value,) = step.value
+            # What is read again lies before the state, which does not move back: a read that is cut off again and
+            # again would begin ever earlier. (Only numbers and times are read again: those compare here as there.)
+            if not (self._lookback and _is_before(value, self._position.high)):
+                self._position.high = value
 
     def _state_message(self, *, final: bool, force: bool) -> Iterator[Message]:
         blob: Mapping[str, Any] = self._position.to_json(final=final)

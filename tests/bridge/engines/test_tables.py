@@ -157,6 +157,30 @@ def test_a_new_generation_takes_the_place_of_the_old(db: Database, mode: Any) ->
     assert db.values("id", "_airbyte_generation_id") == [(3, 2), (4, 2), (5, 3)]
 
 
+def test_a_refresh_whose_table_is_gone_begins_anew(db: Database) -> None:
+    def run(*script: Any) -> list[Any]:
+        source = db.run(stream(properties=PROPERTIES, generation=2, minimum=2), *script)
+        return [one.stream_state for one in source.started_from[0]]
+
+    db.land(stream(properties=PROPERTIES, generation=1), {"id": 1})
+    with pytest.raises(SourceError):
+        run(records("issues", 2), state("issues", 2), SourceError("died"))
+    db.query("DROP TABLE _headwater_new_issues")
+    assert run(records("issues", 2, 3), state("issues", 3), status("issues")) == []
+    assert db.values("id") == [2, 3]
+
+
+def test_long_names_with_the_same_beginning_are_written_beside_their_tables(db: Database) -> None:
+    names = ["é" * 70 + end for end in ("", "x", "y")]
+    catalogs = [stream(name, PROPERTIES, mode="overwrite") for name in names]
+    both = ConfiguredCatalog(tuple(one for catalog in catalogs for one in catalog.streams))
+    for count in (1, 2):
+        rows = [records_of(catalog, *[{"id": at}] * count) for at, catalog in enumerate(catalogs)]
+        db.run(both, *rows, *map(status, names))
+    tables = dict(db.query("SELECT stream, table_name FROM _headwater_tables"))
+    assert [db.values("id", table=tables[name]) for name in names] == [[at, at] for at in range(3)]
+
+
 @pytest.mark.parametrize("mode", ["append", "append_dedup"])
 def test_rows_after_the_last_state_are_read_again_and_not_doubled(db: Database, mode: Any) -> None:
     catalog = stream(properties=PROPERTIES, mode=mode, key=[["id"]])

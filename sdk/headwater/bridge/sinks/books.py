@@ -126,12 +126,7 @@ class Books:
 
     def staging(self, table: TableName) -> TableName:
         """Where rows are written that take the place of a table's later."""
-        rules = self._engine.names
-        wished = STAGING + table.name
-        if rules.limit and len(wished.encode()) > rules.limit:
-            wished = rules.safe(f"new_{table.name}", lambda _: False)
-            wished = f"_headwater_{wished[-rules.limit + 11 :]}"
-        return TableName(table.schema, wished)
+        return TableName(table.schema, self._engine.names.prefixed(STAGING, table.name))
 
     def generation(self, target: Target, generation: int) -> None:
         """The table's rows are of this generation now."""

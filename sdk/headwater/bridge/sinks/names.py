@@ -74,6 +74,13 @@ class NameRules:
             made = self._cut(made, self.limit - 9)
         return f"{made}_{checksum:08x}"
 
+    def prefixed(self, prefix: str, name: str) -> str:
+        """A name with something of ours before it; where that is too long, its beginning, and a checksum."""
+        made = prefix + name
+        if self.limit is None or len(made.encode()) <= self.limit:
+            return made
+        return f"{self._cut(made, self.limit - 9)}_{zlib.crc32(name.encode()):08x}"
+
     @staticmethod
     def _cut(name: str, limit: int) -> str:
         return name.encode()[:limit].decode("utf-8", "ignore")

@@ -18,6 +18,8 @@ _ADVICE = {
     "25006": "The database is read-only: is this a standby? Name the primary.",
     "3F000": "Create the schema, or name one that there is with ?schema=NAME in the URL.",
     "3D000": "Create the database, or name another.",
+    "42P01": "Somebody dropped or renamed it meanwhile. Run again.",
+    "42703": "Somebody dropped or renamed it meanwhile. Run again.",
     "28": "Look at the user, the password and pg_hba.conf.",
     "54011": "The records have more keys than a table may have columns: select columns.",
     "0A000": "A view or rule uses the column. Drop that, run again, and make it anew.",

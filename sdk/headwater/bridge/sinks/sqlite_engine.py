@@ -147,7 +147,8 @@ class SqliteEngine(Engine):
 
     def decoded(self, column: Column) -> Any:
         """What is bound, or nearly."""
-        kinds = {Kind.ANY: Any, Kind.DECIMAL: msgspec.Raw, Kind.BINARY: str | None}
+        decimal = column.wanted is Kind.DECIMAL  # in a column that was there already: a float loses digits
+        kinds = {Kind.ANY: msgspec.Raw if decimal else Any, Kind.DECIMAL: msgspec.Raw, Kind.BINARY: str | None}
         return kinds[column.kind] if column.kind in kinds else super().decoded(column)
 
     # Tables

@@ -6,10 +6,14 @@ import base64
 import binascii
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from headwater.bridge.sinks.columns import INT64, Kind
 from headwater.bridge.sinks.engine import Key, Load
+from headwater.bridge.sinks.fit import found_at
 from headwater.bridge.sinks.names import LINK, OWN, quoted
 from headwater.bridge.sinks.sqlite_paths import keyed, newer
 from headwater.protocol.values import encode
@@ -68,10 +72,12 @@ def _statement(load: Load, at: _At, existing: Iterable[str]) -> str:
 
 def _bind_any(value: Any) -> Any:
     """A value of a column without a type: numbers and text as they are, what SQLite doesn't have as text."""
+    if type(value) is msgspec.Raw:
+        value = found_at(value, ())
     kind = type(value)
     if kind is dict or kind is list:
         return encode(value).decode()
-    return str(value) if kind is int and value not in INT64 else value
+    return str(value) if kind is Decimal or (kind is int and value not in INT64) else value
 
 
 def _bind_bytes(value: str | None) -> bytes | str | None:

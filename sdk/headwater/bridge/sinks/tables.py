@@ -53,11 +53,13 @@ def open_tables(
     if generation is None:
         generation = before + 1 if overwrite else before
     staged = overwrite or minimum > before
-    continued = staged and not overwrite and _continues(descriptor, generation, states)
+    stagings = [books.staging(registered.table) for registered in all_registered]
+    continued = (
+        staged and not overwrite and _continues(descriptor, generation, states, all(map(engine.exists, stagings)))
+    )
     targets = []
-    for table, name, registered in zip(tables, fields, all_registered, strict=True):
+    for table, name, registered, staging in zip(tables, fields, all_registered, stagings, strict=True):
         place = registered.table
-        staging = books.staging(place)
         if not continued:
             engine.drop(staging)
         target = Target(engine, table, place, staging if staged else place, generation, child=bool(name))
@@ -68,8 +70,11 @@ def open_tables(
     return StreamTables(stream, targets, overwrite, splitter)
 
 
-def _continues(stream: StreamDescriptor, generation: int, states: SqlStates) -> bool:
-    """Whether a sync of this generation was broken off, and goes on from where it was."""
+def _continues(stream: StreamDescriptor, generation: int, states: SqlStates, there: bool) -> bool:
+    """Whether a sync of this generation was broken off, and goes on from where it was.
+
+    :param there: the tables that it wrote are; otherwise its states say nothing.
+    """
     states.staged = {stream: generation}
-    states.forget(stream, generation)
+    states.forget(stream, generation if there else None)
     return bool(states.load_staged(stream))

@@ -115,10 +115,10 @@ class SqlStates:
         self._rows(f"DELETE FROM _headwater_state WHERE {_KEY}", (self._flow, "STREAM", *key))  # noqa: S608
         self._rows("UPDATE _headwater_state SET flow = ? WHERE flow = ?", (self._flow, staged))
 
-    def forget(self, stream: StreamDescriptor, generation: int) -> None:
-        """Drop the staged states of the stream, but for those of this generation."""
+    def forget(self, stream: StreamDescriptor, generation: int | None) -> None:
+        """Drop the staged states of the stream, but for those of this generation; None: all."""
         start = self._staged(stream)
-        kept = f"{start}{generation}"
+        kept = f"{start}{'' if generation is None else generation}"
         self._rows("DELETE FROM _headwater_state WHERE substr(flow, 1, ?) = ? AND flow <> ?", (len(start), start, kept))
 
     def _staged(self, stream: StreamDescriptor) -> str:
