@@ -6,9 +6,10 @@ https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from headwater.errors import SourceError
 
@@ -20,6 +21,9 @@ class Unchanged:
 UNCHANGED: Final = Unchanged()
 Value = str | None | Unchanged
 Row = tuple[Value, ...]
+_OID = struct.Struct(">I").unpack_from
+_SIZE = struct.Struct(">i").unpack_from
+_TEXT, _NULL = b"tn"
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
@@ -72,6 +76,7 @@ class Change:
     :ivar new: its values; None for one that is gone.
     :ivar old: those that it had: all of them, or those of its key alone (the others are None).
     :ivar is_whole: ``old`` has all of them.
+    :ivar size: bytes of the message.
     """
 
     kind: Literal["insert", "update", "delete"]
@@ -79,6 +84,7 @@ class Change:
     new: Row | None
     old: Row | None = None
     is_whole: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,84 +102,96 @@ def parse(data: bytes) -> Message | None:
 
     :raises SourceError: when it is none.
     """
+    known = _KINDS.get(data[:1])
     try:
-        return _Reader(data).message()
+        return known(data) if known is not None else None
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise SourceError(f"No message of pgoutput: {data[:60]!r} ({error}).") from error
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
+def _of_insert(data: bytes) -> Change:
+    row, _ = _row(data, 6)
+    return Change("insert", _OID(data, 1)[0], row, size=len(data))
 
-    def message(self) -> Message | None:
-        kind = self._take("c")[0]
-        if kind == b"B":
-            lsn, at, _ = self._take("Qqi")
-            return Begin(lsn, _EPOCH + timedelta(microseconds=at))
-        if kind == b"C":
-            _, lsn, end, _ = self._take("bQQq")
-            return Commit(lsn, end)
-        if kind == b"R":
-            return self._relation()
-        if kind == b"I":
-            oid, _ = self._take("Ic")
-            return Change("insert", oid, self._row())
-        if kind == b"U":
-            return self._update()
-        if kind == b"D":
-            oid, of = self._take("Ic")
-            return Change("delete", oid, None, self._row(), of == b"O")
-        if kind == b"T":
-            count, _ = self._take("Ib")
-            return Truncate(self._take("I" * count))
-        return None
 
-    def _relation(self) -> Relation:
-        (oid,) = self._take("I")
-        schema, name = self._text(), self._text()
-        _, count = self._take("bh")
-        fields = []
-        for _ in range(count):
-            (flags,) = self._take("b")
-            column = self._text()
-            kind, modifier = self._take("Ii")
-            fields.append(Field(column, kind, modifier, bool(flags & 1)))
-        return Relation(oid, schema or "pg_catalog", name, tuple(fields))
+def _of_update(data: bytes) -> Change:
+    of, at, old = data[5], 6, None
+    if of in b"KO":
+        old, at = _row(data, 6)
+        at += 1
+    row, _ = _row(data, at)
+    return Change("update", _OID(data, 1)[0], row, old, of == ord("O"), len(data))
 
-    def _update(self) -> Change:
-        oid, of = self._take("Ic")
-        old = None
-        if of in (b"K", b"O"):
-            old = self._row()
-            self._take("c")
-        return Change("update", oid, self._row(), old, of == b"O")
 
-    def _row(self) -> Row:
-        (count,) = self._take("h")
-        return tuple(self._value() for _ in range(count))
+def _of_delete(data: bytes) -> Change:
+    row, _ = _row(data, 6)
+    return Change("delete", _OID(data, 1)[0], None, row, data[5] == ord("O"), len(data))
 
-    def _value(self) -> Value:
-        (kind,) = self._take("c")
-        if kind == b"n":
-            return None
-        if kind == b"u":
-            return UNCHANGED
-        (size,) = self._take("i")
-        self._at += size
-        return self._data[self._at - size : self._at].decode()
 
-    def _take(self, form: str) -> tuple[Any, ...]:
-        found = struct.unpack_from(f">{form}", self._data, self._at)
-        self._at += struct.calcsize(f">{form}")
-        return found
+def _row(data: bytes, at: int) -> tuple[Row, int]:
+    """A row's values, and where they end. This is where the time goes."""
+    values: list[Value] = []
+    count = data[at] << 8 | data[at + 1]
+    at += 2
+    for _ in range(count):
+        kind = data[at]
+        if kind == _TEXT:
+            begin = at + 5
+            at = begin + _SIZE(data, at + 1)[0]
+            values.append(data[begin:at].decode())
+        else:
+            at += 1
+            values.append(None if kind == _NULL else UNCHANGED)
+    if at > len(data):
+        raise IndexError("it ends in the midst of a row")
+    return tuple(values), at
 
-    def _text(self) -> str:
-        end = self._data.index(0, self._at)
-        text = self._data[self._at : end].decode()
-        self._at = end + 1
-        return text
+
+def _relation(data: bytes) -> Relation:
+    at = 5
+    schema, at = _text(data, at)
+    name, at = _text(data, at)
+    _, count = struct.unpack_from(">bh", data, at)
+    at += 3
+    fields = []
+    for _ in range(count):
+        flags = data[at]
+        column, at = _text(data, at + 1)
+        kind, modifier = struct.unpack_from(">Ii", data, at)
+        at += 8
+        fields.append(Field(column, kind, modifier, bool(flags & 1)))
+    return Relation(_OID(data, 1)[0], schema or "pg_catalog", name, tuple(fields))
+
+
+def _text(data: bytes, at: int) -> tuple[str, int]:
+    end = data.index(0, at)
+    return data[at:end].decode(), end + 1
+
+
+def _begin(data: bytes) -> Begin:
+    lsn, at, _ = struct.unpack_from(">Qqi", data, 1)
+    return Begin(lsn, _EPOCH + timedelta(microseconds=at))
+
+
+def _commit(data: bytes) -> Commit:
+    _, lsn, end, _ = struct.unpack_from(">bQQq", data, 1)
+    return Commit(lsn, end)
+
+
+def _truncate(data: bytes) -> Truncate:
+    count, _ = struct.unpack_from(">Ib", data, 1)
+    return Truncate(struct.unpack_from(f">{count}I", data, 6))
+
+
+_KINDS: Mapping[bytes, Callable[[bytes], Message]] = {
+    b"I": _of_insert,
+    b"U": _of_update,
+    b"D": _of_delete,
+    b"B": _begin,
+    b"C": _commit,
+    b"R": _relation,
+    b"T": _truncate,
+}
 
 
 def lsn_of(text: str) -> int:

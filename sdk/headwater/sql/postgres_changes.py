@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +20,7 @@ from headwater.protocol.messages import Change as Told
 from headwater.protocol.messages import Records, StreamDescriptor
 from headwater.protocol.values import NULLED
 from headwater.sql.marks import Marks
-from headwater.sql.pgoutput import UNCHANGED, Change, Relation, Row, Unchanged, Value
+from headwater.sql.pgoutput import UNCHANGED, Change, Relation, Row, Value
 from headwater.sql.postgres import Postgres
 from headwater.sql.postgres_catalog import kinds_of
 from headwater.sql.tables import Column, Kind
@@ -33,6 +34,7 @@ META = LSN, UPDATED, DELETED = "_ab_cdc_lsn", "_ab_cdc_updated_at", "_ab_cdc_del
 _MOMENT = {"type": "string", "format": "date-time", "airbyte_type": "timestamp_with_timezone"}
 _ROW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = ("text", Kind({"type": "string"}))
+_TEXTS = msgspec.json.Encoder(enc_hook=lambda _: None)  # UNCHANGED is none
 _LOST = "SOURCE_RETRIEVAL_ERROR"
 
 
@@ -73,23 +75,18 @@ class Pending:
 
     def add(self, change: Change, lsn: int, at: datetime) -> None:
         """A change as rows: an update of the key is a row that is gone and another one."""
-        if change.new is None:
-            assert change.old is not None
-            self._add(change.old, lsn, at, deleted=True)
+        self.size += change.size
+        new, old = change.new, change.old
+        if old is not None and (new is None or self._key(old) != self._key(new)):
+            self.rows.append((old, lsn, at, True))
+        if new is None:
             return
-        new = change.new
-        if change.is_whole and change.old is not None:
-            new = tuple(old if value is UNCHANGED else value for value, old in zip(new, change.old, strict=True))
-        if change.old is not None and self._key(change.old) != self._key(new):
-            self._add(change.old, lsn, at, deleted=True)
-        self._add(new, lsn, at, deleted=False)
+        if change.is_whole and old is not None:
+            new = tuple(before if value is UNCHANGED else value for value, before in zip(new, old, strict=True))
+        self.rows.append((new, lsn, at, False))
 
     def _key(self, row: Row) -> list[Any]:
         return [value for value, each in zip(row, self.relation.fields, strict=True) if each.is_key]
-
-    def _add(self, row: Row, lsn: int, at: datetime, *, deleted: bool) -> None:
-        self.rows.append((row, lsn, at, deleted))
-        self.size += sum(len(value) for value in row if isinstance(value, str))
 
 
 @dataclass(frozen=True)
@@ -109,18 +106,19 @@ class Form:
         return zip((each.name for each in self.relation.fields), row, strict=True)
 
     def query(self, database: Postgres) -> str:
-        """What makes JSON of arrays of texts, one for each of the relation's columns."""
+        """What makes JSON of the rows' texts, which are a list of objects with the fields c0, c1 and so on."""
         quoted = database.quoted
         places = {each.name: place for place, each in enumerate(self.relation.fields)}
         typed = "".join(f"u.c{places[each.name]}::{each.type} AS {quoted(each.name)}, " for each in self.columns)
-        arrays = ", ".join(["%s::text[]"] * len(places))
+        texts = ", ".join(f"c{place} text" for place in places.values())
         named = ", ".join(f"c{place}" for place in places.values())
         chosen = ", ".join(f"{database.expression(each)} AS {quoted(each.name)}" for each in self.columns)
-        rows = f'SELECT {typed}u."_place" FROM unnest(\0) WITH ORDINALITY u({named}, "_place")'
+        listed = f"ROWS FROM (json_to_recordset(\0::json) AS ({texts}))"
+        rows = f'SELECT {typed}u."_place" FROM {listed} WITH ORDINALITY u({named}, "_place")'
         query = (
             f'SELECT (SELECT row_to_json(t) FROM (SELECT {chosen}) AS t)::text FROM ({rows}) AS r ORDER BY r."_place"'
         )
-        return query.replace("%", "%%").replace("\0", arrays)
+        return query.replace("%", "%%").replace("\0", "%s")
 
 
 class Rewriting:
@@ -141,18 +139,18 @@ class Rewriting:
         changes: dict[int, list[Told]] = {}
         found: list[bytes] = []
         rewritten = self._rewritten(form, query, [row for row, _, _, _ in pending.rows])
-        for number, ((row, lsn, at, deleted), (record, refused)) in enumerate(
-            zip(pending.rows, rewritten, strict=True)
-        ):
+        meta = _Meta(wanted)
+        for number, (record, refused) in enumerate(rewritten):
+            row, lsn, at, deleted = pending.rows[number]
             whole, away = record, [*refused, *form.gone]
-            missing = [name for name, value in form.named(row) if value is UNCHANGED and name in wanted]
-            if missing:
+            if UNCHANGED in row:
+                missing = [name for name, value in form.named(row) if value is UNCHANGED and name in wanted]
                 whole, unknown = self._with_now(form, row, record, missing)
                 away += unknown
             if away:  # of a row that was deleted, the log has but the key
                 had = {name for name, value in form.named(row) if value is not None}
                 changes[number] = [Told(name, NULLED, _LOST) for name in dict.fromkeys(away) if name in had]
-            found.append(_with_meta(whole, wanted, lsn, at, deleted=deleted))
+            found.append(meta.added(whole, lsn, at, deleted=deleted))
         marked, told = Marks(form.columns)(b"".join(found), found)
         for number, made in told.items():
             changes.setdefault(number, []).extend(made)
@@ -183,13 +181,10 @@ class Rewriting:
     def _rewritten(self, form: Form, query: str, rows: Sequence[Row]) -> list[tuple[bytes, list[str]]]:
         """Each row's JSON, and of which columns the database can't read the value any more: its domain has got
         another condition, its composite type other attributes."""
-        texts = [
-            [None if isinstance(row[place], Unchanged) else row[place] for row in rows]
-            for place, _ in enumerate(form.relation.fields)
-        ]
+        made = msgspec.defstruct("Row", [f"c{place}" for place, _ in enumerate(form.relation.fields)], gc=False)
         try:
             cursor = self._database.driver(self._connection).cursor()
-            cursor.execute(query.encode(), texts)
+            cursor.execute(query.encode(), (_TEXTS.encode(list(starmap(made, rows))).decode(),))
             return [(row[0].replace("\n", " ").encode(), []) for row in cursor]
         except Exception as error:
             if not _is_of_values(error):
@@ -242,10 +237,25 @@ def _is_of_values(error: Exception) -> bool:
     return state[:2] in ("22", "23", "42")
 
 
-def _with_meta(record: bytes, wanted: set[str], lsn: int, at: datetime, *, deleted: bool) -> bytes:
-    """The record with what the log says of it."""
-    moment = msgspec.json.encode(at)
-    said = {LSN: b"%d" % lsn, UPDATED: moment, DELETED: moment if deleted else b"null"}
-    parts = [b'"%s":%s' % (name.encode(), value) for name, value in said.items() if name in wanted]
-    inner = record[1:-1].strip()
-    return b"{" + b",".join([*([inner] if inner else []), *parts]) + b"}"
+class _Meta:
+    """What the log says of records, put to their ends.
+
+    :param wanted: the fields that they have.
+    """
+
+    def __init__(self, wanted: set[str]) -> None:
+        self._wanted = wanted
+        self._of: tuple[int, datetime, bool] | None = None
+        self._end = b""
+
+    def added(self, record: bytes, lsn: int, at: datetime, *, deleted: bool) -> bytes:
+        """The record with it."""
+        of = (lsn, at, deleted)
+        if of != self._of:  # mostly it is of the same transaction
+            moment = msgspec.json.encode(at)
+            said = {LSN: b"%d" % lsn, UPDATED: moment, DELETED: moment if deleted else b"null"}
+            parts = [b',"%s":%s' % (name.encode(), value) for name, value in said.items() if name in self._wanted]
+            self._of, self._end = of, b"".join(parts) + b"}"
+        if record == b"{}":
+            return b"{" + self._end[1:] if len(self._end) > 1 else record
+        return record[:-1] + self._end

@@ -7,11 +7,13 @@ read, to what the stored state says, so the server keeps each change until its r
 from __future__ import annotations
 
 import secrets
+import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ConfigError
 from headwater.protocol.messages import StreamDescriptor
+from headwater.sql.copying import copied
 from headwater.sql.pgoutput import Message, lsn_of, lsn_text, parse
 from headwater.sql.postgres import Postgres
 from headwater.sql.snapshot import Snapshot
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 _PEEK = """COPY (SELECT data FROM pg_logical_slot_peek_binary_changes({slot}, {upto}::pg_lsn, NULL,
 'proto_version', '1', 'publication_names', {names})) TO STDOUT (FORMAT binary)"""
+
+
+_STEP = 64
+"""Messages that are taken at once."""
+_SIZE = struct.Struct(">i").unpack_from
 
 
 class Slot:
@@ -97,12 +104,31 @@ class Slot:
         literal = self.database.literal
         publication = '"' + self.publication.replace('"', '""') + '"'
         query = _PEEK.format(slot=literal(self.name), upto=literal(lsn_text(upto)), names=literal(publication))
-        with self.database.driver(connection).cursor() as cursor, cursor.copy(query.encode()) as copy:
-            copy.set_types(["bytea"])
-            for (data,) in copy.rows():
-                message = parse(bytes(data))
+        driver = self.database.driver(connection)
+        with driver.cursor() as cursor, cursor.copy(query.encode()):
+            for data in _values(copied(driver, _STEP)):
+                message = parse(data)
                 if message is not None:
                     yield message
+
+
+def _values(steps: Iterator[bytes]) -> Iterator[bytes]:
+    """The values of a COPY of one column in the binary format, without nulls.
+
+    https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.4
+    """
+    rest, at = b"", 19  # what stands before the first row
+    for step in steps:
+        data = rest + step if rest else step
+        end = len(data)
+        while end - at >= 6:
+            begin = at + 6
+            after = begin + _SIZE(data, at + 2)[0]
+            if after > end:
+                break
+            yield data[begin:after]
+            at = after
+        rest, at = (data[at:], 0) if at <= end else (data, at)
 
 
 class SlotSnapshot(Snapshot):
