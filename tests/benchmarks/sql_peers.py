@@ -26,13 +26,13 @@ _PACKAGES = (
 class Reader:
     """Who reads what.
 
-    :ivar least: how many times its rows per CPU second Headwater's are due to be.
+    :ivar least: how many times its rows per CPU second Headwater's are due to be; None: nobody says.
     """
 
     database: str
     name: str
     command: tuple[str, ...]
-    least: float = 1.0
+    least: float | None = None
 
 
 def peers(where: dict[str, str], folder: Path) -> list[Reader]:
@@ -45,7 +45,7 @@ def peers(where: dict[str, str], folder: Path) -> list[Reader]:
     python = _room()
     drivers = {"postgres": "postgresql+psycopg2", "mysql": "mysql+pymysql"}
     urls = {name: f"{drivers[name]}:{at.partition(':')[2]}" if name in drivers else f"sqlite:///{at}"
-            for name, at in where.items()}  # fmt: skip
+            for name, at in where.items() if name != "log"}  # fmt: skip
     dlt, singer = (str(Path(__file__).with_name(name)) for name in ("sql_dlt.py", "sql_singer.py"))
     found = []
     for name, url in urls.items():

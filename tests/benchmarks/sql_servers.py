@@ -35,12 +35,12 @@ CREATE TABLE bench (id {key} PRIMARY KEY, name VARCHAR(50), kind INT, price DECI
 """
 
 
-DATABASES = ("postgres", "mysql", "sqlite")
+DATABASES = ("postgres", "mysql", "sqlite", "log")
 
 
 def main(rows: int, databases: Sequence[str]) -> None:
     """Make them, say where they are, and wait."""
-    makers = {"postgres": _postgres, "mysql": _mariadb, "sqlite": _sqlite}
+    makers = {"postgres": _postgres, "mysql": _mariadb, "sqlite": _sqlite, "log": _log}
     with ExitStack() as stack:
         where = {name: makers[name](stack, rows) for name in databases}
         print(json.dumps(where), flush=True)
@@ -53,6 +53,20 @@ def _postgres(stack: ExitStack, rows: int) -> str:
     server.sql("ALTER TABLE bench ADD PRIMARY KEY (id)")
     server.sql("ANALYZE bench")
     return server.url()
+
+
+def _log(stack: ExitStack, rows: int) -> str:
+    """Rows that were inserted, a thousand in a transaction; the place in the log before them is the URL's fragment."""
+    server = stack.enter_context(Postgres({"wal_level": "logical", "shared_buffers": "256MB", "max_wal_size": "1GB"}))
+    server.sql(_POSTGRES.format(rows=0))
+    server.sql("ALTER TABLE bench ADD PRIMARY KEY (id)")
+    server.sql("CREATE PUBLICATION pub FOR TABLE bench")
+    server.sql("SELECT pg_create_logical_replication_slot('slot', 'pgoutput')")
+    begin = server.sql("SELECT confirmed_flush_lsn::text FROM pg_replication_slots")[0][0]
+    some = _POSTGRES.partition(" AS ")[2].format(rows=rows) + " WHERE g > number AND g <= number + 1000"
+    server.sql(f"DO $$ DECLARE number int; BEGIN FOR number IN 0..{rows - 1} BY 1000 LOOP INSERT INTO bench {some};"
+               " COMMIT; END LOOP; END $$")  # fmt: skip
+    return f"{server.url()}#{begin}"
 
 
 def _mariadb(stack: ExitStack, rows: int) -> str:

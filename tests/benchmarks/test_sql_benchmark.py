@@ -23,7 +23,7 @@ def servers() -> None:
 def test_every_database_is_read_and_counted(servers: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert sql.main(["--rows", "300", "--rounds", "1", "--only-ours"]) == 0
     out = capsys.readouterr().out
-    for database in ("postgres", "mysql", "sqlite"):
+    for database in ("postgres", "mysql", "sqlite", "log"):
         assert f"| {database} | headwater |" in out
     assert "| postgres | floor: COPY spliced by hand |" in out
 

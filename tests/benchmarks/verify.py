@@ -33,7 +33,7 @@ def count(lines: Any) -> dict[str, Any]:
         elif message["type"] == "STATE":
             states += 1
             state_bytes += len(line)
-            cursor = message["state"]["stream"]["stream_state"].get("updated_at")
+            cursor = message["state"].get("stream", {}).get("stream_state", {}).get("updated_at")
         elif message["type"] == "TRACE" and message["trace"]["type"] == "STREAM_STATUS":
             trace = message["trace"]
             statuses.append((trace["stream_status"]["status"], trace["emitted_at"] / 1000))
