@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import ssl as tls
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -37,6 +38,7 @@ WHERE constraint_schema = {schema} AND check_clause LIKE 'json_valid(%'
 """
 # The server's error numbers: https://mariadb.com/kb/en/mariadb-error-codes/
 _CONFIG = frozenset((1044, 1045, 1049, 1054, 1064, 1109, 1142, 1143, 1146, 1227, 1356, 1370, 1449, 1698, 3159, 1305))
+_DECIMAL = re.compile(r"-?[0-9]{1,65}\.[0-9]{1,38}", re.ASCII)
 _TRANSIENT = frozenset((1040, 1053, 1205, 1213, 1317, 1927, 1969, 2003, 2006, 2013, 2014, 3024, 1159, 1161, 1203))
 
 
@@ -151,7 +153,8 @@ class Mysql(Database):
             import base64
 
             return f"X'{base64.b64decode(value).hex()}'"
-        if isinstance(value, int):  # a text would be compared as a float
+        # A text would be compared as a float, and a cast has 35 digits before the point at most.
+        if isinstance(value, int) or (column.type.startswith("decimal") and _DECIMAL.fullmatch(value)):
             return str(value)
         if column.kind.schema.get("format") == "date-time":
             value = str(value).removesuffix("Z").replace("T", " ")

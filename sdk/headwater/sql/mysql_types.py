@@ -21,6 +21,8 @@ def _text(sql: str) -> str:
 _INTEGER = Kind(INTEGER, literal="{0}", splits=True)
 _BITS = Kind(INTEGER, "{0} + 0")
 _BOOLEAN = Kind(BOOLEAN, "{0} <> 0")
+# Of a comparison MariaDB makes true or false. MySQL has a JSON type, and needs no luck with it.
+_CAST_BOOLEAN = Kind(BOOLEAN, "CAST(IF({0} IS NULL, NULL, IF({0} <> 0, 'true', 'false')) AS JSON)")
 _TEXT = Kind(STRING, _text("{0}"), "{0}")
 # A result longer than the server's max_allowed_packet would be null without a word.
 _BASE64 = _text(f"IF({{0}} IS NULL, NULL, COALESCE(REPLACE(TO_BASE64({{0}}), '\\n', ''), {MARK}))")
@@ -43,7 +45,7 @@ def kind_of(name: str, written: str, scale: int | None, fraction: int | None, *,
     :param is_json: a text that is made sure to be JSON, which is what MariaDB has for a type.
     """
     if written.startswith("tinyint(1)") or written == "bit(1)":
-        return _BOOLEAN
+        return _BOOLEAN if mariadb else _CAST_BOOLEAN
     if name in _WHOLE:
         return _INTEGER
     if name == "bit":

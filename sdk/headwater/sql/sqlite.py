@@ -52,7 +52,7 @@ class Sqlite(Database):
     """A file of SQLite."""
 
     bare = True
-    rows_per_step = 250
+    rows_per_step = 128
     """Rows that are fetched at once: as many as the processor's caches hold while they are looked at."""
 
     def engine_options(self) -> dict[str, Any]:
