@@ -26,14 +26,14 @@ class TestStops:
     @pytest.mark.parametrize("number", [TERM, INT])
     def test_signals(self, tap: Tap, number: signal.Signals) -> None:
         with tap.started("sleeping", "numbers") as process:
-            until = time.monotonic() + 15
+            until = time.monotonic() + 40
             while b"waiting now" not in process.stderr:
                 assert time.monotonic() < until
                 time.sleep(0.01)
             process.signal(number)
             run = Output(process.end())
         assert run.code == 128 + number
-        assert run.seconds < 4
+        assert "did not end in time" not in run.log
         assert len(run.records("sleeping")) == 3
         assert run.messages[-1] == {
             "type": "STATE",
@@ -61,7 +61,7 @@ class TestStops:
         popen.stdout.readline()
         popen.stdout.close()
         log = popen.stderr.read().decode()
-        assert popen.wait(15) == 141
+        assert popen.wait(40) == 141
         assert "Traceback" not in log
 
     def test_nobody_reads_the_log(self, tap: Tap) -> None:
@@ -70,7 +70,7 @@ class TestStops:
         assert popen.stderr is not None
         popen.stderr.close()
         out = popen.stdout.read() if popen.stdout else b""
-        assert popen.wait(15) == 0
+        assert popen.wait(40) == 0
         assert out.count(b'"RECORD"') == 15
 
     def test_killed_again_and_again(self, tap: Tap) -> None:

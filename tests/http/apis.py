@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -67,3 +68,11 @@ def failure(api: Upstream, *kinds: Any, **constants: Any) -> ErrorTrace:
 def said(result: Any, caplog: pytest.LogCaptureFixture) -> str:
     """All that came out of a read but its records: logs at every level, messages, errors."""
     return f"{caplog.text} {result.messages} {result.error!r} {result.error}"
+
+
+def asked(api: Upstream, count: int) -> bool:
+    """Whether there were so many requests; one that nobody waited for may still be on its way."""
+    until = time.monotonic() + 30.0
+    while len(api.requests) < count and time.monotonic() < until:
+        time.sleep(0.01)
+    return len(api.requests) == count

@@ -16,6 +16,7 @@ from headwater.errors import Stopped
 from headwater.http.ratelimit import RateLimit
 from headwater.protocol.messages import Message, Records, State, Status, StreamStatus
 from headwater.testing import Upstream, read
+from headwater.testing.upstream import Received
 from tests.http.apis import Api, Items
 
 
@@ -40,18 +41,23 @@ def threads() -> list[threading.Thread]:
 
 def gone() -> bool:
     """Whether no thread reads any more, or soon."""
-    until = time.monotonic() + 1.0
+    until = time.monotonic() + 30.0
     while threads() and time.monotonic() < until:
         time.sleep(0.005)
     return not threads()
 
 
 def test_slices_are_asked_for_at_the_same_time(api: Upstream) -> None:
-    serve(api, delay=0.1)
-    began = time.monotonic()
-    result = read(Api(api.url, Sharded, concurrency=10)).ok()
+    together = threading.Barrier(10, timeout=60.0)
+
+    def answer(request: Received) -> list[dict[str, Any]]:
+        together.wait()
+        return [{"id": int(request.path.rpartition("/")[2])}]
+
+    for shard in range(20):
+        api.on(f"/items/{shard}", body=answer)
+    result = read(Api(api.url, Sharded, concurrency=10, timeout=60.0)).ok()
     assert sorted(row["id"] for row in result.records["items"]) == list(range(20))
-    assert time.monotonic() - began < 1.0  # 0.2 would be ideal, and 2.0 one after another
 
 
 @settings(max_examples=12, deadline=None)
@@ -101,20 +107,18 @@ def test_a_server_that_never_answers_keeps_no_thread(api: Upstream, how: str) ->
     class Four(Sharded):
         count = 4
 
-    messages = Api(api.url, Four, concurrency=4, timeout=60.0).read(Api(api.url, Four).discover().configured())
+    messages = Api(api.url, Four, concurrency=4, timeout=3600.0).read(Api(api.url, Four).discover().configured())
     for message in messages:
         if isinstance(message, Records):
             break
     while len(api.requests) < 4:
         time.sleep(0.01)
-    began = time.monotonic()
     if how == "close":
         messages.close()  # type: ignore[attr-defined]
     else:
         with pytest.raises(Stopped):
             messages.throw(Stopped())  # type: ignore[attr-defined]
             list(messages)
-    assert time.monotonic() - began < 1.0
     assert gone()
 
 
@@ -130,9 +134,7 @@ def test_a_stream_that_fails_does_not_wait_for_a_server_that_never_answers(api: 
         name = "others"
         path = "others"
 
-    began = time.monotonic()
-    result = read(Api(api.url, Two, Others, concurrency=3, timeout=60.0))
-    assert time.monotonic() - began < 2.0
+    result = read(Api(api.url, Two, Others, concurrency=3, timeout=3600.0))
     assert result.statuses["items"][-1] is Status.INCOMPLETE
     assert result.statuses["others"][-1] is Status.COMPLETE
     assert result.records["others"]
@@ -147,9 +149,7 @@ def test_a_wait_for_a_quota_is_told_at_once_and_after_started(api: Upstream) -> 
         count = 2
 
     messages = Api(api.url, Two, concurrency=2).read(Api(api.url, Two).discover().configured())
-    began = time.monotonic()
     said = [next(messages), next(messages)]
-    assert time.monotonic() - began < 2.0
     assert [m.rate_limited for m in said if isinstance(m, StreamStatus)] == [False, True]
     messages.close()  # type: ignore[attr-defined]
     assert gone()
@@ -159,4 +159,20 @@ def test_a_budget_is_kept_by_all_threads_together(api: Upstream) -> None:
     serve(api)
     began = time.monotonic()
     read(Api(api.url, Sharded, concurrency=10, rate_limit=RateLimit(10, 0.5))).ok()
-    assert 0.5 <= time.monotonic() - began < 2.0
+    assert time.monotonic() - began >= 0.5
+
+
+@pytest.mark.parametrize("limit", [RateLimit(1, seconds=3600), RateLimit(concurrent=1)])
+def test_a_wait_for_a_limit_can_be_stopped(api: Upstream, limit: RateLimit) -> None:
+    api.on("/items/0", json=[{"id": 0}])
+    for shard in range(1, 20):
+        api.on(f"/items/{shard}", fault="hang")
+    source = Api(api.url, Sharded, concurrency=4, rate_limit=limit, timeout=3600.0)
+    messages = source.read(source.discover().configured())
+    for message in messages:
+        if isinstance(message, Records):
+            break
+    with pytest.raises(Stopped):
+        messages.throw(Stopped())  # type: ignore[attr-defined]
+        list(messages)
+    assert gone()
