@@ -183,6 +183,13 @@ def test_a_signal_ends_the_suite_and_the_connector(tmp_path: Path, number: signa
     assert all(gone(int(pid)) for pid in pids.read_text().split())
 
 
+def test_a_suite_in_the_background_ignores_interrupts_and_its_connector_does_not(config: str) -> None:
+    words = [sys.executable, "-m", "headwater", "acceptance", "--command", command("NoHandler"), "--config", config]
+    shell = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words, "--only", "X4"]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert "After SIGINT it was ended by signal 2, not with 130 or 1." in done.stdout, done.stdout + done.stderr
+
+
 def test_expected_records_are_not_written_anew_by_a_read_that_fails(tmp_path: Path, config: str) -> None:
     script, records = tmp_path / "fails.sh", tmp_path / "records.jsonl"
     stream = {"name": "users", "json_schema": {"type": "object", "properties": {}},

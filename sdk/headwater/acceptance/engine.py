@@ -70,6 +70,14 @@ class How:
     stopped: Callable[[], bool] = lambda: False
 
 
+def hear_signals() -> None:
+    """Let the processes that are started hear SIGINT, though this one ignores it: a shell starts what runs in the
+    background so, and an ignored signal is inherited. A handler that does nothing is not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGINT, lambda number, frame: None)
+
+
 class Stopped(Exception):
     """The suite is being ended, and this run with it."""
 

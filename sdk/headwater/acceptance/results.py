@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,7 @@ class Report:
     :ivar subject: the connector, as its command line names it.
     :ivar facts: counts that a person wants to see: streams, records, processes, seconds.
     :ivar notes: what the suite's own configuration was warned about.
+    :ivar mask: takes secrets out of a text.
     """
 
     subject: str
@@ -104,6 +105,7 @@ class Report:
     notes: Sequence[str] = ()
     recordings: Sequence[Recording] = ()
     seconds: float = 0.0
+    mask: Callable[[str], str] = str
 
     def of(self, outcome: Outcome) -> list[Result]:
         """The results with this outcome."""

@@ -87,7 +87,8 @@ class CommandRoom:
         found = shutil.which(words[0])
         if found is None:
             raise ConfigError(f"{option}: there is no executable `{words[0]}` in this environment.")
-        here = [str(Path(word).resolve()) if "/" in word and Path(word).exists() else word for word in words[1:]]
+        # it is started elsewhere, too: what names a file here is that file
+        here = [str(Path(word).resolve()) if _is_file(word) else word for word in words[1:]]
         return CommandRoom((str(Path(found).absolute()), *here), f"{option} {shlex.quote(text)}")
 
     def words(
@@ -107,6 +108,10 @@ class CommandRoom:
     def redirected(self, words: Sequence[str], pipes: Path) -> list[str]:
         """As it is."""
         return list(words)
+
+
+def _is_file(word: str) -> bool:
+    return ("/" in word and Path(word).exists()) or ("." in word and Path(word).is_file())
 
 
 def package_room(requirement: str, executable: str | None = None) -> CommandRoom:

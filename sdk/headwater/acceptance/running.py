@@ -244,11 +244,16 @@ def run(
             report.results += more.results
             report.recordings = [*report.recordings, *more.recordings]
             report.seconds += more.seconds
+            report.mask = _both(report.mask, more.mask)
         report.notes = request.notes
         for line in summary(report, request.keep is not None):
             say(line)
         _write(report, request)
     return _code(report, request.strict)
+
+
+def _both(one: Callable[[str], str], two: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: two(one(text))
 
 
 def _code(report: Report, strict: bool) -> int:

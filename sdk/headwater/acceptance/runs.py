@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from headwater.acceptance.engine import Act, How, execute
+from headwater.acceptance.engine import Act, How, execute, hear_signals
 from headwater.acceptance.named_pipes import NamedPipes
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.rooms import Room
@@ -30,6 +30,7 @@ class Runs:
     """
 
     def __init__(self, room: Room, settings: Settings, folder: Path) -> None:
+        hear_signals()
         self.room, self.settings, self.folder = room, settings, folder
         self.recordings: list[Recording] = []
         self._lock = threading.Lock()

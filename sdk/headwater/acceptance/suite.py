@@ -71,21 +71,26 @@ def run(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     report.seconds = time.monotonic() - began
-    report.recordings = connector.recordings
+    report.recordings, report.mask = connector.recordings, masking(connector)
     report.facts = facts(connector)
     return report
 
 
 def finish(result: Result, connector: Connector) -> None:
     """Take secrets out of a result."""
-    try:
-        mask = connector.masking
-    except (Skipped, OSError, ValueError):
-        return
+    mask = masking(connector)
     result.reason = mask(result.reason) if result.reason else None
     for finding in result.findings:
         finding.message = mask(finding.message)
         finding.excerpt = mask(finding.excerpt) if finding.excerpt else None
+
+
+def masking(connector: Connector) -> Callable[[str], str]:
+    """What takes the config's secrets out of a text."""
+    try:
+        return connector.masking
+    except (Skipped, OSError, ValueError):
+        return str
 
 
 def run_one(connector: Connector, check: Check) -> Result:

@@ -11,7 +11,7 @@ import time
 from typing import Any
 from urllib.parse import quote
 
-from correct import Correct
+from correct import Correct, Failed
 from defect import defect
 
 
@@ -118,6 +118,12 @@ class LeaksOnFailure(Correct):
         if "cAnary" in self.config["token"]:
             print(f"GET https://api.test/?token={quote(self.config['token'])}: 401", file=sys.stderr)
         return super().check()
+
+
+@defect("X10", "tells its token to whoever may read its errors")
+class TellsToken(Correct):
+    def checkpoint(self, stream: Any, since: str) -> None:
+        raise Failed(f"<b>401</b> & no more for {self.config['token']}", "transient_error")
 
 
 @defect("X14", "depends on the time zone")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from headwater.acceptance.recording import Recording
 from headwater.acceptance.reports.terminal import command, place
 from headwater.acceptance.reports.timeline import picture
 from headwater.acceptance.results import Finding, Outcome, Report, Result, Severity
 
-_MOST_RUNS = 12
+_MOST_RUNS = 40
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;color:#1c2126;background:#fff}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #dde2e7;
@@ -40,21 +39,24 @@ def _page(report: Report) -> Iterator[str]:
     yield f"<p>{counts}; {report.seconds:.1f} s, {report.facts.get('processes', 0)} runs of the connector.</p>"
     for note in report.notes:
         yield f"<p>Note: {escape(note)}</p>"
-    findings: dict[int, list[Finding]] = defaultdict(list)
+    findings: dict[str, list[Finding]] = defaultdict(list)
     told = [*report.of(Outcome.FAILED), *report.of(Outcome.BROKEN), *report.of(Outcome.WARNED)]
     if told:
         yield "<h2>What is wrong</h2>"
+    anchors = _anchors(report, told)
     for result in told:
-        yield from _details(result)
+        yield from _details(result, anchors)
         for finding in result.findings:
-            if finding.recording is not None:
-                findings[finding.recording.number].append(finding)
+            if finding.recording is not None and id(finding.recording) in anchors:
+                findings[anchors[id(finding.recording)]].append(finding)
     yield '<h2>Runs over time</h2><p class="legend">'
     yield "".join(f'<span><i style="background:{colour}"></i>{word}</span>' for colour, word in _LEGEND) + "</p>"
-    for recording in _shown(report, set(findings)):
-        words = f"run {recording.number}: {recording.what or recording.arguments[0]}, {recording.ending}"
-        yield f'<h3 id="run{recording.number}">{escape(words)}</h3>'
-        yield picture(recording, findings[recording.number])
+    for recording in report.recordings:
+        anchor = anchors.get(id(recording))
+        if anchor is not None:
+            words = f"run {recording.number}: {recording.what or ' '.join(recording.arguments)}, {recording.ending}"
+            yield f'<h3 id="{anchor}">{escape(report.mask(words))}</h3>'
+            yield picture(recording, findings[anchor], report.mask)
     yield "<h2>Checks</h2><table>"
     for result in report.results:
         reason = f"<br>{escape(result.reason)}" if result.reason else ""
@@ -64,14 +66,16 @@ def _page(report: Report) -> Iterator[str]:
     yield "</table></body></html>"
 
 
-def _shown(report: Report, numbers: set[int]) -> list[Recording]:
-    """The first read, and those with findings."""
-    reads = [one for one in report.recordings if one.arguments[:1] == ["read"]]
-    wanted = [one for one in reads if one.number in numbers or one is reads[0]]
-    return wanted[:_MOST_RUNS]
+def _anchors(report: Report, told: Sequence[Result]) -> dict[int, str]:
+    """The runs that are drawn, by their identity, as several configurations count their own: the first read, and those
+    with findings."""
+    wanted = {id(finding.recording) for result in told for finding in result.findings}
+    wanted |= {id(one) for one in [one for one in report.recordings if one.arguments[:1] == ["read"]][:1]}
+    shown = [one for one in report.recordings if id(one) in wanted][:_MOST_RUNS]
+    return {id(one): f"run-{place}" for place, one in enumerate(shown, 1)}
 
 
-def _details(result: Result) -> Iterator[str]:
+def _details(result: Result, anchors: Mapping[int, str]) -> Iterator[str]:
     yield f'<h3 class="{result.outcome.value}">{result.id} {escape(result.title)}</h3>'
     if result.reason:
         yield f"<p>The suite itself failed: {escape(result.reason)}</p>"
@@ -79,8 +83,9 @@ def _details(result: Result) -> Iterator[str]:
         kind = "error" if finding.severity is Severity.ERROR else "warning"
         yield f"<p>{kind}: {escape(finding.message)}"
         where = place(finding)
-        if where and finding.recording is not None:
-            yield f'<br><a href="#run{finding.recording.number}">{escape(where)}</a>'
+        if where:
+            anchor = anchors.get(id(finding.recording))
+            yield f'<br><a href="#{anchor}">{escape(where)}</a>' if anchor else f"<br>{escape(where)}"
         yield "</p>"
         if finding.excerpt:
             yield f"<pre>{escape(finding.excerpt)}</pre>"

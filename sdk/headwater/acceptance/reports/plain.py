@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def content(report: Report) -> dict[str, Any]:
         "facts": dict(report.facts),
         "notes": list(report.notes),
         "results": [_result(result) for result in report.results],
-        "runs": [_recording(recording) for recording in report.recordings],
+        "runs": [_recording(recording, report.mask) for recording in report.recordings],
     }
 
 
@@ -58,7 +59,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _recording(recording: Recording) -> dict[str, Any]:
+def _recording(recording: Recording, mask: Callable[[str], str]) -> dict[str, Any]:
     return {
         "number": recording.number,
         "what": recording.what,
@@ -70,5 +71,5 @@ def _recording(recording: Recording) -> dict[str, Any]:
         "peak_bytes": recording.peak,
         "bytes": recording.size,
         "lines": len(recording.ends),
-        "events": [{"time": round(at, 3), "what": what} for at, what in recording.events],
+        "events": [{"time": round(at, 3), "what": mask(what)} for at, what in recording.events],
     }

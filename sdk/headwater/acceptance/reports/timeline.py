@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from html import escape
 
@@ -25,8 +25,11 @@ class _Lane:
     states: int = 0
 
 
-def picture(recording: Recording, findings: Iterable[Finding]) -> str:
-    """An SVG; a lane for each stream, and one for what concerns the whole run."""
+def picture(recording: Recording, findings: Iterable[Finding], mask: Callable[[str], str]) -> str:
+    """An SVG; a lane for each stream, and one for what concerns the whole run.
+
+    :param mask: takes secrets out of what is shown.
+    """
     length = max(recording.seconds, recording.last, 0.001)
     lanes = _lanes(recording, length)
     for at, what in recording.events:
@@ -39,7 +42,9 @@ def picture(recording: Recording, findings: Iterable[Finding]) -> str:
     height = _LANE * len(shown) + 30
     parts = [f'<svg viewBox="0 0 {_LEFT + _WIDTH + 20} {height}" role="img">']
     for number, name in enumerate(shown):
-        parts += _drawn(name, lanes[name], number * _LANE, length)
+        shown_lane = lanes[name]
+        shown_lane.marks = [(at, kind, mask(text)) for at, kind, text in shown_lane.marks]
+        parts += _drawn(name, shown_lane, number * _LANE, length)
     for part in range(5):
         x = _LEFT + _WIDTH * part / 4
         parts.append(f'<text class="axis" x="{x:.0f}" y="{height - 8}">{length * part / 4:.2f} s</text>')

@@ -1,0 +1,121 @@
+"""The page of a report, read by a parser: it is well-formed, says everything, and shows the runs over time."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from headwater.acceptance.checks import load
+from headwater.cli import main
+from tests.acceptance.suite import CONFIG, TOKEN, write
+from tests.acceptance.test_command import command
+
+VOID = {"meta", "br"}
+
+
+class Page(HTMLParser):
+    """Its elements and texts; fails where an element is not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.outside: list[str] = []
+        self.pictures: list[list[tuple[str, str]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag not in VOID:
+            self.open.append(tag)
+        if "id" in given:
+            self.ids.append(given["id"])
+        if "href" in given:
+            self.links.append(given["href"])
+        self.outside += [value for name, value in given.items() if name in ("src", "xlink:href") or "//" in value]
+        if tag == "svg":
+            self.pictures.append([])
+        elif "svg" in self.open and tag in ("rect", "line", "text"):
+            self.pictures[-1].append((tag, given.get("class", "")))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+    def of(self, tag: str) -> list[str]:
+        return [text for inside, text in self.texts if inside == tag]
+
+    @property
+    def whole(self) -> str:
+        return " ".join(text for _, text in self.texts)
+
+
+def page(folder: Path, name: str, *words: str) -> tuple[Page, str]:
+    config = str(write(folder / "config.json", CONFIG))
+    files = ["--html", str(folder / "report.html"), "--json", str(folder / "report.json")]
+    main(["acceptance", "--command", command(name), "--config", config, *files, *words])
+    text = (folder / "report.html").read_text()
+    return Page(text), text
+
+
+def test_it_is_whole_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+    found, _ = page(tmp_path, "Undeclared", "--only", "B1,E,X2")
+    assert found.outside == []
+    assert len(set(found.ids)) == len(found.ids)
+    assert {link.removeprefix("#") for link in found.links} <= set(found.ids)
+    assert found.links
+    cells = found.of("td")
+    assert all(id in cells for id in load() if id in ("B1", "X2") or id[0] == "E")
+    assert "users: the field 'created_by' is not in the schema." in found.whole
+    assert '"created_by": "me"' in " ".join(found.of("pre"))
+
+
+def test_the_runs_are_drawn(tmp_path: Path) -> None:
+    found, _ = page(tmp_path, "Undeclared", "--only", "E6")
+    (picture,) = found.pictures
+    for mark in (("rect", "records"), ("line", "state"), ("line", "status"), ("line", "complete"), ("line", "finding")):
+        assert mark in picture, mark
+    assert {"users", "audit.logs", "plans", "empty", "(run)"} <= set(found.of("text"))
+    titles = found.of("title")
+    assert "users 45 records, 8 states" in titles
+    assert any("line 12: users: the field 'created_by'" in title for title in titles)
+    assert any(title.endswith(": STARTED") for title in titles)
+
+
+def test_what_the_suite_did_is_drawn(tmp_path: Path) -> None:
+    found, _ = page(tmp_path, "NoHandler", "--only", "X4")
+    assert any("term after" in title for title in found.of("title"))
+    assert [mark for picture in found.pictures for mark in picture].count(("line", "event")) >= 2
+
+
+@pytest.mark.parametrize("only", ["E1", "X10"])
+def test_no_secret_is_in_a_report_and_what_a_connector_says_is_text(tmp_path: Path, only: str) -> None:
+    found, text = page(tmp_path, "TellsToken", "--only", only)
+    assert "<b>401</b> & no more for ****" in found.whole
+    assert found.of("b") == []
+    for written in (text, (tmp_path / "report.json").read_text(), found.whole):
+        assert TOKEN not in written
+        assert json.dumps(TOKEN)[1:-1] not in written
+
+
+def test_runs_of_several_configurations_are_told_apart(tmp_path: Path) -> None:
+    write(tmp_path / "us.json", {**CONFIG, "region": "us"})
+    tests = [{"config_path": "config.json", "empty_streams": ["empty"]}, {"config_path": "us.json"}]
+    file = write(tmp_path / "acceptance-test-config.yml", {"acceptance_tests": {"basic_read": {"tests": tests}}})
+    found, _ = page(tmp_path, "Undeclared", "--only", "E6", "--config-file", str(file))
+    assert len(found.pictures) == 2
+    assert len(set(found.ids)) == 2
+    assert set(found.links) == {f"#{id}" for id in found.ids}
