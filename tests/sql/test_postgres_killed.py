@@ -16,6 +16,7 @@ import pytest
 from headwater.errors import IncompleteError, TransientError
 from headwater.protocol.messages import Records, State
 from headwater.sql.postgres import Postgres as Database
+from headwater.sql.snapshot import PointLost
 from headwater.testing.reading import result_of
 from tests.connectors.process import Toy
 from tests.services.postgres import Postgres
@@ -67,9 +68,9 @@ def test_a_connection_that_comes_when_the_point_in_time_is_gone_begins_another(s
     source = postgres_source(server.url(), concurrency=2)
     source.snapshot()._taken()
     server.restart("immediate")
-    with pytest.raises(TransientError, match="point in time that is read is gone"):
+    with pytest.raises(TransientError, match="point in time that is read is gone") as told:
         source.snapshot()._taken()
-    source.snapshot().renew(0)
+    source.snapshot().renew(0, told.value)
     with source.connection() as connection:
         assert source.database.value(connection, "SELECT count(*) FROM keyed") == ROWS
     source.close()
@@ -92,6 +93,48 @@ def test_a_table_without_a_key_is_not_read_on_at_another_point_in_time(server: P
         result.ok()
     assert told.value.failure_type == "transient_error"
     assert not [message for message in result.messages if isinstance(message, State)]
+
+
+def test_parts_without_a_key_are_all_of_one_point_in_time(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another stream's thread lost it. A row that moved from a later part to one that was read would be in neither."""
+    monkeypatch.setattr(Database, "part_size", 1024 * 1024)
+    server.sql("CREATE TABLE moving AS SELECT * FROM keyed LIMIT 20000")
+    source = postgres_source(server.url(), concurrency=1)
+    catalog = chosen(source.discover(), "full_refresh", "moving")
+
+    def messages() -> Iterator[Any]:
+        renewed = False
+        for message in source.read(catalog):
+            yield message
+            if isinstance(message, Records) and not renewed:
+                renewed = True
+                source.snapshot().renew(source.snapshot().age, PointLost("gone"))
+
+    with pytest.raises(IncompleteError, match=r"moving has no primary key to go on by") as told:
+        result_of(messages(), catalog).ok()
+    assert told.value.failure_type == "transient_error"
+    server.sql("DROP TABLE moving")
+
+
+def test_queries_that_are_cancelled_go_on_at_the_same_point_in_time(server: Postgres, caplog: Any) -> None:
+    source = postgres_source(server.url(), concurrency=2)
+    catalog = chosen(source.discover(), "full_refresh", "keyed")
+    cancelled = 0
+
+    def messages() -> Iterator[Any]:
+        nonlocal cancelled
+        for message in source.read(catalog):
+            yield message
+            if isinstance(message, Records) and not cancelled:
+                server.sql("INSERT INTO keyed VALUES (-1, 'later')")
+                cancelled = len(
+                    server.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'")
+                )
+
+    rows = rows_of(result_of(messages(), catalog), "keyed")
+    server.sql("DELETE FROM keyed WHERE id = -1")
+    assert sorted(row["id"] for row in rows) == list(range(1, ROWS + 1))
+    assert cancelled and "canceling statement due to user request" in caplog.text
 
 
 def test_a_server_that_stays_away_ends_the_read_with_a_state(server: Postgres) -> None:

@@ -62,6 +62,7 @@ class SqlReader(StreamReader):
         cursor = stream.cursor_of(configured)
         self._position = TableState(cursor, blob)
         self._parts: list[Part] = []
+        self._began = 0  # the age of the point in time at which the parts were divided
         self._stored: Mapping[str, Any] | None = None
         wanted = configured.selected
         columns = tuple(each for each in self.table.columns if wanted is None or each.name in wanted)
@@ -82,10 +83,34 @@ class SqlReader(StreamReader):
         position = self._position
         if position.is_done:
             return
-        with self._snapshot.connection(f"to read {self.descriptor}") as connection:
-            self._parts = parts_of(self._database, connection, self._selection, self._key, position, self._lookback)
+        self._parts = self._divided()
         for index, _ in enumerate(self._parts):
             yield Task(index, Slice({"part": index}))
+
+    def _divided(self) -> list[Part]:
+        """The parts that are to be read."""
+        tries = 0
+        while True:
+            self._began = self._snapshot.age
+            try:
+                with self._snapshot.connection(f"to read {self.descriptor}") as connection:
+                    return parts_of(
+                        self._database, connection, self._selection, self._key, self._position, self._lookback
+                    )
+            except TransientError as error:
+                tries += 1
+                if tries >= _TRIES:
+                    raise
+                self._try_again(error, self._began, tries, "It is tried again.")
+
+    def _try_again(self, error: TransientError, began: int, tries: int, what: str) -> None:
+        log.warning("Stream %s: %s %s", self.descriptor, error, what)
+        pause(min(30.0, 0.5 * 2**tries))
+        self._snapshot.renew(began, error)
+
+    def _is_torn(self, part: Part) -> bool:
+        """Whether parts by address are of another point in time: a row that moved since would be in none of them."""
+        return not part.resumes and len(self._parts) > 1 and self._snapshot.age != self._began
 
     def _steps(self, task: Task) -> Generator[Step, None, None]:
         """A part's pages; where the connection is lost, from the last one on with another."""
@@ -106,11 +131,9 @@ class SqlReader(StreamReader):
             except TransientError as error:
                 tries += 1
                 fresh = place is None and last is None and not part.gave
-                if tries >= _TRIES or not (fresh or part.resumes):
+                if tries >= _TRIES or not (fresh or part.resumes) or self._is_torn(part):
                     raise
-                log.warning("Stream %s: %s It goes on after the last row that was read.", self.descriptor, error)
-                pause(min(30.0, 0.5 * 2**tries))
-                self._snapshot.renew(began)
+                self._try_again(error, began, tries, "It goes on after the last row that was read.")
         yield Step(task.slice.partition, move="to", value=None)
 
     def _pages(self, task: Task, part: Part, place: Key | None, last: Any) -> Iterator[tuple[Step, Key | None]]:
@@ -124,6 +147,10 @@ class SqlReader(StreamReader):
             selection = replace(selection, nulls_first=False)
             selection = selection.also(part.since(self._database, last))
         with self._snapshot.connection(f"to read {self.descriptor}") as connection:
+            if self._is_torn(part):
+                raise TransientError(
+                    f"{self.descriptor} has no primary key to go on by, and the point in time of its read is lost."
+                )
             for rows in self._database.pages(connection, selection):
                 records = Records(self.descriptor, rows.data, changes=rows.changes)
                 at = part.place_of(rows.data)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("headwater")
 
 
+class PointLost(TransientError):
+    """The point in time that was read is gone; another one can be had."""
+
+
 class Snapshot:
     """A point in time.
 
@@ -81,16 +85,24 @@ class Snapshot:
             self.database.discard(connection)
             found = self.database.failure(error, "to begin a transaction")
             if name is not None:  # it went with the connection that held it
-                raise TransientError(f"The point in time that is read is gone. {found.message}") from error
+                raise PointLost(f"The point in time that is read is gone. {found.message}") from error
             raise found from error
 
-    def renew(self, age: int) -> None:
-        """After a lost connection: another point in time, unless one that began later is there already."""
+    def renew(self, age: int, error: TransientError) -> None:
+        """After a failure: idle connections may be lost, too. Where the point in time is lost, or goes with any
+        connection, another one, unless one that began later is there already.
+
+        :param age: that of the point in time at which it failed.
+        """
+        lost = self._name is None or isinstance(error, PointLost) or "conflict with recovery" in str(error)
         with self._lock:
             if age != self.age or self._is_closed:
                 return
-            self.age += 1
-            self._drop()
+            if lost:
+                self.age += 1
+                self._drop()
+            else:
+                self._drop_idle()
 
     def close(self) -> None:
         """Close all connections that nobody reads with."""
@@ -99,9 +111,12 @@ class Snapshot:
             self._drop()
 
     def _drop(self) -> None:
-        idle, self._idle = self._idle, []
-        for _, connection in idle:
-            self.database.discard(connection)
+        self._drop_idle()
         if self._holder is not None and self._name is not None:
             self.database.discard(self._holder)
         self._holder = None
+
+    def _drop_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for _, connection in idle:
+            self.database.discard(connection)
