@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,3 +110,17 @@ def test_answers_that_are_changed(proxy: Proxy) -> None:
         bodies = [get(proxy, f"{url}/users?page=1", session) for _ in range(3)]
     assert [answer.status_code for answer in bodies] == [503, 200, 200]
     assert [answer.content == b"[]" for answer in bodies] == [False, False, True]
+
+
+def test_a_body_that_comes_drop_by_drop_is_whole(proxy: Proxy) -> None:
+    with api() as url:
+        session = Session([Rule(Fault("drip", seconds=0.6), times=1, name="drops")])
+        with proxy.session(session) as environment:
+            port = int(environment["HTTP_PROXY"].rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+                asked = f"GET {url}/users?page=1 HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {TOKEN}\r\n"
+                connection.sendall(f"{asked}Connection: close\r\n\r\n".encode())
+                parts = list(iter(lambda: connection.recv(65_536), b""))
+    assert len(parts) > 4
+    body = b"".join(parts).partition(b"\r\n\r\n")[2]
+    assert [item["id"] for item in json.loads(body)["items"]] == [1, 2, 3, 4, 5, 6]

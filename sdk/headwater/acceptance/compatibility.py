@@ -37,6 +37,71 @@ def spec_breaks(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
                 yield f"{at(path)}: `{word}` was added."
 
 
+def config_breaks(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Configs made of the last specification that do not fit the new one: what the rules don't know, such as limits of
+    numbers and lengths, shows so."""
+    from jsonschema import Draft7Validator
+
+    old, new = Draft7Validator(dict(before)), Draft7Validator(dict(after))
+    told: set[str] = set()
+    for config in values_of(before):
+        if not old.is_valid(config):
+            continue
+        for error in new.iter_errors(config):
+            where = error.json_path.removeprefix("$").lstrip(".") or "the config"
+            message = f"{where}: a value that was valid does not fit `{error.validator}` any more."
+            if message not in told:
+                told.add(message)
+                yield message
+
+
+def values_of(schema: Any, depth: int = 0) -> Iterator[Any]:
+    """Values that a schema describes, of many kinds: the least and the most of what it allows, each member and each
+    variant; of an object one with what it requires, and one for each value of each property besides the others."""
+    if not isinstance(schema, dict) or depth > 4:
+        return
+    known = [*(schema.get("enum") or ()), *(schema.get("examples") or () if isinstance(schema.get("examples"), list)
+                                            else ())]  # fmt: skip
+    known += [schema[word] for word in ("const", "default") if word in schema]
+    yield from known
+    for variant in schema.get("oneOf") or schema.get("anyOf") or ():
+        yield from values_of({**schema, "oneOf": None, "anyOf": None, **variant}, depth + 1)
+    for kind in types(schema):
+        yield from _of_kind(kind, schema, depth)
+
+
+def _of_kind(kind: str, schema: Mapping[str, Any], depth: int) -> Iterator[Any]:
+    if kind in ("integer", "number"):
+        yield from (schema[word] for word in ("minimum", "maximum") if word in schema)
+        yield from (-1_000_000, 0, 1, 1_000_000)
+    elif kind == "string":
+        least, most = int(schema.get("minLength") or 0), min(int(schema.get("maxLength") or 1000), 1000)
+        yield from ("", "x" * least, "x" * most, "2024-01-01", "2024-01-01T00:00:00Z", "https://example.com/path")
+    elif kind == "boolean":
+        yield from (True, False)
+    elif kind == "null":
+        yield None
+    elif kind == "array":
+        yield []
+        yield from ([item] for item in values_of(schema.get("items"), depth + 1))
+    elif kind == "object":
+        found = schema.get("properties")
+        properties = found if isinstance(found, dict) else {}
+        values = {name: list(values_of(inner, depth + 1)) for name, inner in properties.items()}
+        whole = {name: _fitting(properties[name], some) for name, some in values.items() if some}
+        yield {name: whole[name] for name in _list(schema.get("required")) if name in whole}
+        for name, some in values.items():
+            yield from ({**whole, name: value} for value in some)
+
+
+def _fitting(schema: Any, values: list[Any]) -> Any:
+    """The first of these values that fits."""
+    from jsonschema import Draft7Validator
+
+    validator = Draft7Validator(schema)
+    return next((value for value in values if validator.is_valid(value)), values[0])
+
+
 def _by_path(schema: Mapping[str, Any]) -> dict[tuple[str, ...], dict[str, Any]]:
     """Its parts by path; variants by what tells them apart, not by their place."""
     found = {}

@@ -81,7 +81,7 @@ def finish(result: Result, connector: Connector) -> None:
     mask = masking(connector)
     result.reason = mask(result.reason) if result.reason else None
     for finding in result.findings:
-        finding.message = mask(finding.message)
+        finding.message = " ".join(mask(finding.message).split())  # what a connector says may be of many lines
         finding.excerpt = mask(finding.excerpt) if finding.excerpt else None
 
 

@@ -177,6 +177,14 @@ class Breaks(Correct):
         return super().streams()[:-1]
 
 
+@defect("B24", "takes smaller numbers only than before")
+class Narrows(Correct):
+    def properties(self) -> dict[str, Any]:
+        found = super().properties()
+        found["size"]["maximum"] = 1000
+        return found
+
+
 @defect("B4", "has another specification than is expected")
 class OtherSpec(_Spec):
     def change(self, spec: Any, properties: Any) -> None:

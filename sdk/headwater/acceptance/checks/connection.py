@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from headwater.acceptance.checks import check
+from headwater.acceptance.checks.process_surroundings import kind_of
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.results import Finding, Severity, Skipped
@@ -107,7 +108,7 @@ def generated(connector: Connector) -> Iterator[Finding]:
         elif status is None and not errors:
             yield Finding(f"`check` with {what} {run.ending} without a status or an ERROR trace.", run)
         elif status is None and errors[-1].get("failure_type") != "config_error":
-            yield Finding(f"`check` with {what} is a {errors[-1].get('failure_type')}, not a config_error.", run)
+            yield Finding(f"`check` with {what} is {kind_of(errors[-1])}, not a config_error.", run)
 
 
 @check("C4", "A setting that it does not know is no error")

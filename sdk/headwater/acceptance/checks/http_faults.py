@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from headwater.acceptance.checks import check
+from headwater.acceptance.checks.process_surroundings import kind_of
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.engine import Act
 from headwater.acceptance.proxy import Answer, Fault, Request, Rule
@@ -55,6 +56,7 @@ SCENARIOS = (
     Scenario("a body that ends in the middle", Fault("cut")),
     Scenario("JSON that ends in the middle", Fault("change", change=_half)),
     Scenario("an answer that comes late", Fault("delay", seconds=2.0)),
+    Scenario("a body that comes drop by drop", Fault("drip", seconds=2.0)),
     Scenario("a certificate of somebody else", Fault("tls"), None, passes=False, kind=""),
     Scenario("answers of 401 from the middle on", _error(401), None, passes=False, kind="config_error"),
 )
@@ -62,8 +64,8 @@ SCENARIOS = (
 
 @check("X11", "Faults of an API are waited out or told; nothing is lost in silence")
 def faults(connector: Connector) -> Iterator[Finding]:
-    """429, 500, resets, bodies that are cut, late answers, 401, a page that comes again and again: everything is read,
-    or the read fails, with an ERROR trace of the right type. It always ends."""
+    """429, 500, resets, bodies that are cut or come drop by drop, late answers, 401, a page that comes again and again:
+    everything is read, or the read fails, with an ERROR trace of the right type. It always ends."""
     web = connector.web
     requests = web.requests
     if not requests:
@@ -111,7 +113,7 @@ def _judged(connector: Connector, run: WebRun, scenario: Scenario) -> Iterator[F
         finding.severity = Severity.WARNING
         yield finding
     if scenario.kind and all(error.get("failure_type") != scenario.kind for _, error in errors):
-        finding = Finding.at(line, recording, f"With {name} it is a {error.get('failure_type')}, not {scenario.kind}.")
+        finding = Finding.at(line, recording, f"With {name} it is {kind_of(error)}, not {scenario.kind}.")
         finding.severity = Severity.WARNING
         yield finding
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
@@ -75,9 +76,15 @@ def _refused(run: Recording, what: str, canary: str, check: bool = False) -> Ite
     elif not errors:
         yield Finding(f"{what} {run.ending} without an ERROR trace.", run)
     elif all(error.get("failure_type") != "config_error" for error in errors):
-        finding = Finding(f"{what} is a {errors[-1].get('failure_type')}, not a config_error.", run)
+        finding = Finding(f"{what} is {kind_of(errors[-1])}, not a config_error.", run)
         finding.severity = Severity.WARNING
         yield finding
+
+
+def kind_of(error: Mapping[str, Any]) -> str:
+    """What kind of failure an ERROR trace tells, in words."""
+    kind = error.get("failure_type")
+    return f"a {kind}" if kind else "an error without a `failure_type`"
 
 
 @check("A8", "It works from any directory, without HOME, terminal and standard input")

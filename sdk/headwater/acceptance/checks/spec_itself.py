@@ -51,7 +51,11 @@ def config_fits(connector: Connector) -> Iterator[Finding]:
     config = {name: value for name, value in connector.config.items() if not name.startswith("_")}
     for error in Draft7Validator(connector.connection_specification).iter_errors(config):
         # the value itself may be a secret
-        yield Finding(f"{error.json_path}: does not fit `{error.validator}` of the specification.", connector.spec_run)
+        where = error.json_path.removeprefix("$").lstrip(".") or "the config"
+        needed = error.validator_value if error.validator == "required" else ()
+        lacks = [name for name in needed if name not in error.instance]
+        what = f"lacks {', '.join(lacks)}, which is required by" if lacks else f"does not fit `{error.validator}` of"
+        yield Finding(f"{where} {what} the specification.", connector.spec_run)
 
 
 @check("B4", "The specification equals the expected one")
@@ -97,10 +101,12 @@ def deterministic(connector: Connector) -> Iterator[Finding]:
 
 @check("B24", "The specification is compatible with the last accepted one")
 def compatible(connector: Connector) -> Iterator[Finding]:
-    """Configs that were valid stay valid: the baseline file ``spec.json`` has the last accepted specification."""
+    """Configs that were valid stay valid, by rules and by configs that are made of the last accepted specification: the
+    baseline file ``spec.json``."""
     from headwater.acceptance.baseline import baseline
-    from headwater.acceptance.compatibility import spec_breaks
+    from headwater.acceptance.compatibility import config_breaks, spec_breaks
 
-    before = baseline(connector.settings, "spec.json", connector.spec)
-    for message in spec_breaks(before["connectionSpecification"], connector.connection_specification):
+    before = baseline(connector.settings, "spec.json", connector.spec)["connectionSpecification"]
+    found = list(spec_breaks(before, connector.connection_specification))
+    for message in found or config_breaks(before, connector.connection_specification):
         yield Finding(message, connector.spec_run)

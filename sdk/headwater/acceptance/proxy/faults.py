@@ -9,7 +9,7 @@ from typing import Literal
 
 from headwater.acceptance.proxy.tape import Answer, Request
 
-Kind = Literal["answer", "change", "reset", "cut", "delay", "tls"]
+Kind = Literal["answer", "change", "reset", "cut", "delay", "drip", "tls"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Fault:
     """One thing that goes wrong.
 
     :ivar kind: ``answer``: this one is given instead; ``change``: the real one is changed; ``reset``: the connection
-        is reset; ``cut``: the body ends in the middle; ``delay``: the answer comes later; ``tls``: the certificate is
+        is reset; ``cut``: the body ends in the middle; ``delay``: the answer comes later; ``drip``: its body
+        comes drop by drop; ``tls``: the certificate is
         of somebody else.
     """
 

@@ -19,6 +19,8 @@ from headwater.acceptance.proxy.authority import Authority
 from headwater.acceptance.proxy.faults import Rule, first_of
 from headwater.acceptance.proxy.tape import Answer, Request, Tape
 
+_DROPS = 12
+"""Parts of a body that comes drop by drop."""
 _HOP = {"connection", "proxy-connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade",
         "proxy-authorization", "proxy-authenticate", "content-length"}  # fmt: skip
 
@@ -198,12 +200,13 @@ class _Connection(BaseHTTPRequestHandler):
         if fault is not None and fault.change is not None:
             answer = fault.change(request, answer)
         self._note(request, answer.status, rule.name if rule is not None else None)
-        if fault is not None and fault.seconds:
+        if fault is not None and fault.kind == "delay":
             time.sleep(fault.seconds)
         if fault is not None and fault.kind == "reset":
             self._reset()
         else:
-            self._write(answer, cut=fault is not None and fault.kind == "cut")
+            drip = fault.seconds if fault is not None and fault.kind == "drip" else 0.0
+            self._write(answer, cut=fault is not None and fault.kind == "cut", drip=drip)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_GET
 
@@ -226,7 +229,7 @@ class _Connection(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length") or "0"
         return self.rfile.read(int(length)) if length.isdigit() else b""
 
-    def _write(self, answer: Answer, cut: bool = False) -> None:
+    def _write(self, answer: Answer, cut: bool = False, drip: float = 0.0) -> None:
         self.send_response_only(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
@@ -235,8 +238,11 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         body = b"" if bodiless else answer.body
-        self.wfile.write(body[: len(body) // 2] if cut else body)
-        self.wfile.flush()
+        drop = len(body) // _DROPS + 1 if drip else len(body) or 1
+        for start in range(0, len(body) // 2 if cut else len(body), drop):
+            self.wfile.write(body[start : (len(body) // 2 if cut else start + drop)])
+            self.wfile.flush()
+            time.sleep(drip / _DROPS)
         if cut:
             self.close_connection = True
 
