@@ -57,10 +57,7 @@ class Postgres:
         self.data = self.folder / "data"
         try:
             own(self.folder)
-            shutil.copytree(_template(), self.data, copy_function=shutil.copyfile)
-            for path in (self.data, *self.data.rglob("*")):
-                os.chmod(path, 0o700 if path.is_dir() else 0o600)
-                own(path)
+            self.fill()
             if self._tls:
                 self._certify()
             self.hba(self._hba)
@@ -75,6 +72,13 @@ class Postgres:
             self.stop("immediate")
         self._held.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def fill(self) -> None:
+        """Make its cluster."""
+        shutil.copytree(_template(), self.data, copy_function=shutil.copyfile)
+        for path in (self.data, *self.data.rglob("*")):
+            os.chmod(path, 0o700 if path.is_dir() else 0o600)
+            own(path)
 
     def url(
         self, database: str = "postgres", *, user: str = "postgres", password: str = "", scheme: str = "postgresql"
@@ -102,13 +106,13 @@ class Postgres:
         """Start it on its port. Returns when it answers."""
         (self.data / "postgresql.auto.conf").write_text(self._settings(self.port))
         command = ["start", "-w", "-t", str(int(_SECONDS)), "-l", str(self.folder / "log")]
-        done = _run("pg_ctl", "-D", str(self.data), *command)
+        done = run_program("pg_ctl", "-D", str(self.data), *command)
         if done.returncode:
             raise RuntimeError(f"PostgreSQL did not start: {done.stderr.decode()} {self.log()[-2000:]}")
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it: ``smart``, ``fast``, or ``immediate``, which is a crash."""
-        done = _run("pg_ctl", "-D", str(self.data), "stop", "-w", "-t", str(int(_SECONDS)), "-m", mode)
+        done = run_program("pg_ctl", "-D", str(self.data), "stop", "-w", "-t", str(int(_SECONDS)), "-m", mode)
         if done.returncode and (self.data / "postmaster.pid").exists():
             raise RuntimeError(f"PostgreSQL did not stop: {done.stderr.decode()}")
 
@@ -206,13 +210,13 @@ def _template() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     own(folder)
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-    done = _run("initdb", "-D", str(folder / "data"), *options, "--no-instructions")
+    done = run_program("initdb", "-D", str(folder / "data"), *options, "--no-instructions")
     if done.returncode:
         raise RuntimeError(f"initdb failed: {done.stderr.decode()}")
     return folder / "data"
 
 
-def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def run_program(program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run one of its programs as a user who may: PostgreSQL refuses root."""
     argv = [str(_programs() / program), *arguments]
     user = _user()
