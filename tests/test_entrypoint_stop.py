@@ -253,7 +253,7 @@ class TestClosedOutput:
         os.close(reader)
         done = subprocess.run(
             toy.arguments(command),
-            stdout=writer, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=20, check=False,
+            stdout=writer, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=120, check=False,
         )  # fmt: skip
         os.close(writer)
         assert done.returncode == 141
@@ -263,7 +263,7 @@ class TestClosedOutput:
         with open("/dev/full", "wb") as full:
             done = subprocess.run(
                 toy.arguments("read", "numbers"),
-                stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=20, check=False,
+                stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=120, check=False,
             )  # fmt: skip
         assert done.returncode == 1
         assert b"No space left on device" in done.stderr

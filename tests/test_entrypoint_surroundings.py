@@ -51,7 +51,7 @@ class TestSurroundings:
         arguments = toy.arguments("read", "numbers", "printing")
         done = subprocess.run(
             ["sh", "-c", f'exec "$@" {closed}', "sh", *arguments],
-            capture_output=True, env=environment(), cwd=ROOT, timeout=30, check=False,
+            capture_output=True, env=environment(), cwd=ROOT, timeout=120, check=False,
         )  # fmt: skip
         good(Run(done.returncode, done.stdout, done.stderr, 0))
 
@@ -59,7 +59,7 @@ class TestSurroundings:
         arguments = toy.arguments("read", "numbers")
         done = subprocess.run(
             ["sh", "-c", 'exec "$@" >&-', "sh", *arguments],
-            stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=30, check=False,
+            stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=120, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (141, b"")
 

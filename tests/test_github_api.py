@@ -225,9 +225,9 @@ def test_changes_while_serving() -> None:
             before = len(api.truth(stream, "octo/alpha"))
             repo.grow(stream, 2)
             assert len(api.truth(stream, "octo/alpha")) == before + 2
-        changed = requests.post(f"{api.url}/_control/touch", json={"repo": "octo/alpha", "count": 3}, timeout=5).json()
+        changed = requests.post(f"{api.url}/_control/touch", json={"repo": "octo/alpha", "count": 3}, timeout=60).json()
         assert len(changed["changed"]) == 3
-        stats = requests.get(f"{api.url}/_control/stats", timeout=5).json()
+        stats = requests.get(f"{api.url}/_control/stats", timeout=60).json()
         assert stats["requests"] == 1 and stats["repos"]["octo/alpha"]["issues"] == 232
 
 
@@ -278,6 +278,6 @@ def test_as_a_program() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as served:
         assert served.stdout is not None
         url = served.stdout.readline().strip()
-        assert requests.get(f"{url}/_control/stats", timeout=5).json()["repos"]["octo/alpha"]["issues"] == 10
+        assert requests.get(f"{url}/_control/stats", timeout=60).json()["repos"]["octo/alpha"]["issues"] == 10
         served.terminate()
-        assert served.wait(5) == 0
+        assert served.wait(60) == 0

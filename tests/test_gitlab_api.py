@@ -29,7 +29,7 @@ def api() -> Iterator[GitlabApi]:
 
 def get(api: GitlabApi, path: str, **more: Any) -> requests.Response:
     url = path if path.startswith("http") else f"{api.url}/api/v4{path}"
-    return requests.get(url, headers={"PRIVATE-TOKEN": TOKEN} | more.pop("headers", {}), timeout=5, **more)
+    return requests.get(url, headers={"PRIVATE-TOKEN": TOKEN} | more.pop("headers", {}), timeout=60, **more)
 
 
 def read_all(api: GitlabApi, path: str) -> list[Any]:
@@ -175,9 +175,9 @@ def test_credentials() -> None:
         poor = get(api, API, headers={"PRIVATE-TOKEN": "poor"})
         assert (poor.status_code, poor.json()["error"]) == (403, "insufficient_scope")
         form = {"grant_type": "refresh_token", "refresh_token": "refresh-0"}
-        granted = requests.post(f"{api.url}/oauth/token", data=form, timeout=5).json()
+        granted = requests.post(f"{api.url}/oauth/token", data=form, timeout=60).json()
         assert get(api, "/user", headers={"PRIVATE-TOKEN": granted["access_token"]}).status_code == 200
-        again = requests.post(f"{api.url}/oauth/token", data=form, timeout=5)
+        again = requests.post(f"{api.url}/oauth/token", data=form, timeout=60)
         assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
 
 

@@ -29,7 +29,7 @@ def run(path: Path, mode: str, seed: int, seconds: float | None) -> int:
                 time.sleep(0.002)
             time.sleep(seconds)
             process.kill()
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=200)
     finally:
         process.kill()
     assert process.returncode in (0, -signal.SIGKILL), told.decode()

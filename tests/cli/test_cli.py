@@ -136,7 +136,7 @@ def test_a_signal_ends_a_run_and_keeps_what_is_safe(flow: Path, number: int, cod
         for _ in range(2):  # an issue, and its state
             assert process.stdout.readline() == b"read\n"
         process.send_signal(number)
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == code, told.decode()

@@ -181,7 +181,7 @@ def execute(arguments: Sequence[str], *, env: Mapping[str, str] | None = None, *
     options.setdefault("cwd", ROOT)
     options.setdefault("stdin", subprocess.DEVNULL)
     done = subprocess.run(
-        list(arguments), capture_output=True, timeout=60, env=dict(env or environment()), check=False, **options
+        list(arguments), capture_output=True, timeout=120, env=dict(env or environment()), check=False, **options
     )
     return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 

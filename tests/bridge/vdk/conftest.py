@@ -104,7 +104,7 @@ class Vdk:
     def __call__(self, *args: Any, **settings: str) -> tuple[int, str]:
         """Run it to the end; gives the exit code and everything it printed."""
         process = self.start(*args, **settings)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=200)
         return process.returncode, output
 
 
