@@ -13,7 +13,7 @@ from headwater.cursor import Cursor, latest
 from headwater.errors import ConfigError, SkipSlice, Stopped
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Message, State, Status, StreamStatus
-from headwater.resume import COMPLETE, PagesState
+from headwater.resume import COMPLETE, PagesState, WindowsState
 from headwater.slices import SliceReader, Step, Task
 from headwater.state import NO_CURSOR, StreamState
 from headwater.stream import Stream
@@ -64,7 +64,10 @@ class StreamReader:
             self._state = StreamState(stream.cursor, stream.known(blob) if blob else None, stream.name)
         elif configured.sync_mode == "full_refresh" and stream.is_resumable:
             in_job = (configured.generation_id, configured.sync_id) != (None, None)
-            self._state = PagesState(blob, stream.name, in_job=in_job)
+            if stream.cursor is not None and stream.cursor.window is not None:
+                self._state = WindowsState(stream.cursor, blob, stream.name, in_job=in_job)
+            else:
+                self._state = PagesState(blob, stream.name, in_job=in_job)
         if blob and incremental and self._state is not None and self._state.is_empty and not _SENTINELS & blob.keys():
             log.warning(
                 "Stream %s: its state says nothing of %r, so it is read from the beginning. It has: %s.",
@@ -113,6 +116,8 @@ class StreamReader:
 
     def tasks(self) -> Iterator[Task]:
         """The slices that are to be read."""
+        if isinstance(self._state, WindowsState) and self._state.is_complete:
+            return
         start = self.stream.start()
         index = itertools.count()
         for slice in self.stream.slices(whole=isinstance(self._state, PagesState)):
@@ -227,7 +232,9 @@ class StreamReader:
         partitions = len(self._state) if self._state is not None else 0
         if not self._records_since_state:
             return False
-        least, seconds = (_PAGES_BYTES, _PAGES_SECONDS) if isinstance(self._state, PagesState) else (0, _SECONDS)
+        least, seconds = (0, _SECONDS)
+        if isinstance(self._state, (PagesState, WindowsState)):
+            least, seconds = _PAGES_BYTES, _PAGES_SECONDS
         if self._bytes_since_state >= max(least, _SHARE * partitions):
             return True
         return time.monotonic() - self._told_at >= max(seconds, partitions * _SECONDS_EACH)

@@ -7,15 +7,18 @@ A platform that tries a failed job again gives a stream that is read whole its l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, NoReturn
 
+from headwater.cursor import Cursor
 from headwater.errors import ConfigError
 from headwater.places import Partition, Places, pieces
-from headwater.state import NO_CURSOR, flat
+from headwater.state import NO_CURSOR, StreamState, flat
 
 COMPLETE: Mapping[str, Any] = {"__ab_full_refresh_sync_complete": True}
 """The state of a stream that was read whole, as the airbyte-cdk writes it; of a partition likewise."""
 PAGE = "next_page"
+_REFRESH = "full_refresh"
 
 
 class PagesState:
@@ -114,6 +117,43 @@ class PagesState:
     def to_pieces(self) -> Iterator[bytes] | None:
         """The same as JSON, in pieces, for a state of many partitions; None: it has none."""
         return None if self._is_complete else pieces({}, self._places.to_json(_cursor))
+
+
+class WindowsState(StreamState):
+    """How far each partition's windows were read, of one stream that is read whole.
+
+    It is written as ``{"full_refresh": ...}`` around what an incremental read would write, which so never takes it for
+    its own.
+
+    :param cursor: the stream's cursor.
+    :param blob: as :class:`PagesState`, and ``in_job`` likewise.
+    :ivar is_complete: the stream was read whole.
+    """
+
+    def __init__(self, cursor: Cursor, blob: Mapping[str, Any] | None, stream: str, *, in_job: bool = True) -> None:
+        known = (blob or {}).get(_REFRESH)
+        if known is not None and not isinstance(known, Mapping):
+            raise ConfigError(
+                f"state of stream {stream!r}: {_REFRESH!r} must be an object. Correct it, or reset the stream.",
+                stream=stream,
+            )
+        super().__init__(cursor, known, stream)
+        self.is_complete = in_job and COMPLETE.items() <= (blob or {}).items()
+
+    def finish(self) -> None:
+        """The stream was read whole."""
+        self.is_complete = True
+        self.version += 1
+
+    def to_json(self, field: str | None = None) -> dict[str, Any]:
+        """The state's content."""
+        found = super().to_json(field)
+        return dict(COMPLETE) if self.is_complete else found if found == NO_CURSOR else {_REFRESH: found}
+
+    def to_pieces(self) -> Iterator[bytes] | None:
+        """The same as JSON, in pieces, for a state of many partitions; None: it has none."""
+        found = None if self.is_complete else super().to_pieces()
+        return None if found is None else chain((b'{"%b":' % _REFRESH.encode(),), found, (b"}",))
 
 
 def _cursor(value: Any) -> dict[str, Any] | None:

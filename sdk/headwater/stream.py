@@ -176,9 +176,10 @@ class Stream(ABC):
 
     @property
     def is_resumable(self) -> bool:
-        """Whether a full refresh goes on where an earlier try of the same job failed: its pages say what comes
-        ``next``, and it heeds ``slice.resume``. The catalog says so to the platform, which else begins anew."""
-        return False
+        """Whether a full refresh goes on where an earlier try of the same job failed: it is read in windows; or its
+        pages say what comes ``next``, and it heeds ``slice.resume``. The catalog says so to the platform, which else
+        begins anew."""
+        return self.cursor is not None and self.cursor.window is not None
 
     def slices(self, *, whole: bool = False) -> Iterable[Slice]:
         """What is read independently, before it is known from where on: one for each of :meth:`partitions`.

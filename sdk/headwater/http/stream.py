@@ -155,14 +155,15 @@ class HttpStream(Stream):
 
     @property
     def is_resumable(self) -> bool:
-        """Where the paginator can go on from any page, and nothing is between it and the records."""
+        """Where it is read in windows; or the paginator can go on from any page, and nothing is between it and the
+        records."""
+        if not self.resumable or super().is_resumable:
+            return self.resumable
         kind = type(self)
         return (
-            self.resumable
-            and (self.parent is None or self._can_be_by_record)
+            (self.parent is None or self._can_be_by_record)
             and kind.read is HttpStream.read
             and kind.pages is HttpStream.pages
-            and (self.cursor is None or self.cursor.window is None)
             and resumed_by(self.paginator or self.source.paginator) is not None
         )
 

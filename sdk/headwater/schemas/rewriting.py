@@ -28,7 +28,10 @@ _MISSING = msgspec.Raw(b"")
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)
 # Few digits enough to be the same number to anybody who reads it.
-_USUAL = re.compile(rb'"-?(?:0|[1-9][0-9]{0,7})(?:\.[0-9]{1,7})?"')
+_FEW = rb'"-?(?:0|[1-9][0-9]{0,7})(?:\.[0-9]{1,7})?"'
+_USUAL = re.compile(_FEW)
+# A line for each field of a column: such a text, a number or null, or nothing.
+_ALL_USUAL = re.compile(rb"(?:(?:" + _FEW + rb"|[-0-9][-+.eE0-9]*|null)?\n)*")
 _NULL = re.compile(rb'"null"', re.IGNORECASE)
 _IN_QUOTES, _NUMBERS = ord('"'), frozenset(b"-0123456789n")  # or null
 
@@ -46,20 +49,22 @@ class Rewriting:
         if node.kind != "object" or not node.properties:
             raise TypeError("no object with declared fields")
         try:
-            kind = self._struct(node, None)
+            filled, kind = self._struct(node, None, filled=True), self._struct(node, None)
         except (ValueError, RecursionError) as error:  # a quote in a field's name
             raise TypeError(str(error)) from error
         self._decode = msgspec.json.Decoder(list[kind], strict=False).decode  # type: ignore[valid-type]
+        self._decode_filled = msgspec.json.Decoder(list[filled], strict=False).decode  # type: ignore[valid-type]
+        self._is_filled = True
 
     def __call__(self, page: bytes) -> list[bytes] | None:
         """The records as they should be, their fields in the schema's order; None where it takes more than this.
 
         :param page: the records, as one JSON array.
         """
-        if _NULL.search(page):  # a text, which would be read as null without a word
-            return None
         try:
-            rows = self._decode(page)
+            rows = self._rows(page)
+            if rows is None:
+                return None
             for place, field in self._numbers:
                 if not _numbers(rows, place, field):
                     return None
@@ -70,10 +75,21 @@ class Rewriting:
         except _ERRORS:
             return None
 
-    def _struct(self, node: Node, place: str | None) -> Any:
+    def _rows(self, page: bytes) -> list[Any] | None:
+        """The records, if none has a text that says null, which would be read as null without a word. It isn't where
+        nothing but texts may be null; only a page with nulls is searched."""
+        if self._is_filled:
+            try:
+                return self._decode_filled(page)
+            except _ERRORS:
+                self._is_filled = False
+        return None if _NULL.search(page) else self._decode(page)
+
+    def _struct(self, node: Node, place: str | None, *, filled: bool = False) -> Any:
         """A struct of an object's fields.
 
         :param place: where it is in the record, as an attribute of an attribute; None: it is the record.
+        :param filled: nothing but texts may be null.
         """
         fields: list[Any] = []
         names: dict[str, str] = {}
@@ -82,22 +98,23 @@ class Rewriting:
             names[field] = name
             if not part.kinds or part.kind == "number":
                 fields.append((field, msgspec.Raw, _MISSING))
-                if part.kinds:
+                if part.kinds and not filled:
                     self._numbers.append((attrgetter(place) if place else None, field))
                 continue
-            kind = self._kind(part, f"{place}.{field}" if place else field)
-            fields.append((field, kind | None | msgspec.UnsetType, msgspec.UNSET))
-            if part.text:
+            kind = self._kind(part, f"{place}.{field}" if place else field, filled=filled)
+            null = None if not filled or part.kind == "string" else msgspec.UnsetType
+            fields.append((field, kind | null | msgspec.UnsetType, msgspec.UNSET))
+            if part.text and not filled:
                 self._texts.append((part.text, attrgetter(place) if place else None, field))
         return msgspec.defstruct(
             "Rewritten", fields, rename=names, gc=False, omit_defaults=True, forbid_unknown_fields=True
         )
 
-    def _kind(self, part: Node, place: str) -> Any:
+    def _kind(self, part: Node, place: str, *, filled: bool) -> Any:
         if part.kind in _SCALARS:
             return _SCALARS[part.kind]
         if part.kind == "object" and part.properties:
-            return self._struct(part, place)
+            return self._struct(part, place, filled=filled)
         if part.kind == "object" and part.values is None:
             return dict[str, msgspec.Raw]
         items = part.items
@@ -105,7 +122,7 @@ class Rewriting:
             return list[msgspec.Raw]
         if part.kind == "array" and items is not None and items.kind in _SCALARS and not items.text:
             item: Any = _SCALARS[items.kind]
-            return list[item | None]
+            return list[item] if filled and items.kind != "string" else list[item | None]
         raise TypeError("a field of several kinds, or too deep")
 
 
@@ -128,6 +145,12 @@ def _numbers(rows: list[Any], place: _Getter | None, field: str) -> bool:
     """Take numbers out of their quotes; whether all are numbers then."""
     raw_of, usual = msgspec.Raw, _USUAL.fullmatch
     items = _at(rows, place)
+    column = b"\n".join([*map(attrgetter(field), items), b""])
+    if _ALL_USUAL.fullmatch(column):
+        for item, text in zip(items, column.replace(b'"', b"").split(b"\n"), strict=False):
+            if text:
+                setattr(item, field, raw_of(text))
+        return True
     for item, text in zip(items, map(bytes, map(attrgetter(field), items)), strict=True):
         if not text or text[0] in _NUMBERS:
             continue
