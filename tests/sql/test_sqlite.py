@@ -243,6 +243,18 @@ def test_views_and_filters_and_the_rows_of_one_point_in_time(db: sqlite3.Connect
     assert rows_of(result, "v")[-1] == {"id": 4999, "twice": 9998}
 
 
+def test_what_cannot_be_read_is_left_out(db: sqlite3.Connection, caplog: Any) -> None:
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, x INT, twice INT GENERATED ALWAYS AS (x * 2))")
+    db.execute("INSERT INTO t (id, x) VALUES (1, 5)")
+    db.execute("CREATE TABLE keyed (k TEXT PRIMARY KEY) WITHOUT ROWID")
+    db.execute("CREATE VIEW broken AS SELECT * FROM gone")
+    result = read(source_of(db))
+    assert result.ok().records == {"t": [{"id": 1, "x": 5, "twice": 10}], "keyed": []}
+    assert "broken is left out, as it can't be read" in caplog.text and "no such table: main.gone" in caplog.text
+    with pytest.raises(ConfigError, match=r"no such table: main\.gone"):
+        source_of(db, tables=["t", "broken"]).check()
+
+
 def test_the_file_is_never_written(db: sqlite3.Connection, tmp_path: Path) -> None:
     db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
     (file,) = tmp_path.glob("*.db")

@@ -7,6 +7,8 @@ than a day have no form at all. These become null; see :mod:`headwater.sql.marks
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headwater.sql.tables import Kind
 from headwater.sql.types import ANY, BASE64, BOOLEAN, DATE, INTEGER, LOCAL, NUMBER, STRING, TIME, ZONED
 
@@ -19,6 +21,8 @@ def _text(sql: str) -> str:
 
 
 _INTEGER = Kind(INTEGER, literal="{0}", splits=True)
+# MariaDB would write leading zeros, with which a number is no JSON.
+_YEAR = replace(_INTEGER, sql="{0} + 0")
 _BITS = Kind(INTEGER, "{0} + 0")
 _BOOLEAN = Kind(BOOLEAN, "{0} <> 0")
 # Of a comparison MariaDB makes true or false. MySQL has a JSON type, and needs no luck with it.
@@ -28,7 +32,7 @@ _TEXT = Kind(STRING, _text("{0}"), "{0}")
 _BASE64 = _text(f"IF({{0}} IS NULL, NULL, COALESCE(REPLACE(TO_BASE64({{0}}), '\\n', ''), {MARK}))")
 _IS_DATE = "LAST_DAY({0}) IS NOT NULL AND YEAR({0}) > 0"
 _SAID = f"IF({{0}} IS NULL, NULL, {MARK})"
-_WHOLE = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "year"))
+_WHOLE = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint"))
 _TEXTS = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "uuid", "inet4", "inet6"))
 _BYTES = frozenset(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"))
 _SHAPES = ("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
@@ -46,6 +50,10 @@ def kind_of(name: str, written: str, scale: int | None, fraction: int | None, *,
     """
     if written.startswith("tinyint(1)") or written == "bit(1)":
         return _BOOLEAN if mariadb else _CAST_BOOLEAN
+    if name == "year":
+        return _YEAR
+    if "zerofill" in written:
+        return replace(kind_of(name, "", scale, fraction, is_json=False, mariadb=mariadb), sql="{0} + 0")
     if name in _WHOLE:
         return _INTEGER
     if name == "bit":

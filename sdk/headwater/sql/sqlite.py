@@ -6,7 +6,7 @@ through msgspec is quicker, too.
 
 from __future__ import annotations
 
-import itertools
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -23,11 +23,12 @@ from headwater.sql.types import BASE64
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_TABLES = """
-SELECT m.name, m.type, c.name, c.type, c."notnull", c.pk, m.sql FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
-WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND c.hidden <> 1
-ORDER BY m.name, c.cid
+log = logging.getLogger("headwater")
+
+_NAMES = """
+SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name
 """
+_COLUMNS = 'SELECT name, type, "notnull", pk FROM pragma_table_xinfo({name}) WHERE hidden <> 1 ORDER BY cid'
 _FIRST = 1000
 """Rows that are looked at for what a date is."""
 _FETCH = 16
@@ -82,18 +83,27 @@ class Sqlite(Database):
     # --- what there is ------------------------------------------------------------------------------------
 
     def tables(self, connection: Connection, wanted: Wanted) -> list[Table]:
-        rows = connection.exec_driver_sql(_TABLES)
         found = []
-        for name, group in itertools.groupby(rows, key=lambda row: str(row[0])):
-            if wanted.has(name, None):
-                found.append(self._table(connection, name, list(group)))
+        names = [str(row[0]) for row in connection.exec_driver_sql(_NAMES)]
+        for name in names:
+            if not wanted.has(name, None):
+                continue
+            try:
+                columns = list(connection.exec_driver_sql(_COLUMNS.format(name=self.literal(name))))
+                found.append(self._table(connection, name, columns))
+            except Exception as error:  # a view of a table that is gone, a table of a module that is not there
+                if wanted.names(name, None) or isinstance(
+                    failure := self.failure(error, "to describe it"), TransientError
+                ):
+                    raise
+                log.warning("%s is left out, as it can't be read: %s", name, failure.message)
         return found
 
     def _table(self, connection: Connection, name: str, rows: list[Any]) -> Table:
-        key = [str(row[2]) for row in sorted((row for row in rows if row[5]), key=lambda row: row[5])]
+        key = [str(row[0]) for row in sorted((row for row in rows if row[3]), key=lambda row: row[3])]
         source = self.quoted(name)
         columns = []
-        for _, _, column, declared, not_null, place, _ in rows:
+        for column, declared, not_null, place in rows:
             is_rowid = place == 1 and len(key) == 1 and declared.upper() == "INTEGER"
             kind = self._dated(connection, source, column) if is_date(declared) else kind_of(declared)
             columns.append(Column(column, declared or "any", kind, not (not_null or is_rowid)))
