@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from headwater.bridge import sync
 from headwater.bridge.sinks.engine import Load
 from headwater.bridge.sinks.options import Nested
-from headwater.errors import DestinationError
+from headwater.errors import DestinationError, SourceError
 from tests.bridge.databases import Database
 from tests.bridge.fakes import Scripted, state, status
 from tests.bridge.landing import records_of, stream
@@ -76,6 +77,29 @@ def test_a_batch_that_dies_between_its_parts_is_there_once(db: Database) -> None
     assert db.values("id") == [-1, *range(0, ROWS, 2)]
     assert db.query("SELECT count(*) FROM _headwater_refused") == [(ROWS // 2,)]
     assert db.query("SELECT * FROM _headwater_unsettled") == []
+
+
+def test_what_a_failed_overwrite_refused_is_forgotten(db: Database) -> None:
+    overwrite = stream(properties=PROPERTIES, mode="overwrite")
+    with pytest.raises(SourceError):
+        db.run(overwrite, records_of(overwrite, {"id": 1}, b"["), SourceError("died"), refused="table")
+    append = stream(properties=PROPERTIES)
+    db.run(append, records_of(append, {"id": 2}, b"{"), state("issues", 2), status("issues"), refused="table")
+    assert db.query("SELECT record FROM _headwater_refused") == [("{",)]
+    assert db.query("SELECT * FROM _headwater_unsettled") == []
+
+
+def test_a_trigger_that_ends_the_transaction_is_told(tmp_path: Path) -> None:
+    db = Database("sqlite", f"sqlite:///{tmp_path / 'out.db'}")
+    catalog = stream(properties=PROPERTIES)
+    db.land(catalog, {"id": 1})
+    db.query("CREATE TRIGGER odd BEFORE INSERT ON issues WHEN NEW.id % 2 BEGIN SELECT RAISE(ROLLBACK, 'not even'); END")
+    with pytest.raises(DestinationError, match=r"not even\..*let it say RAISE\(ABORT"):
+        db.land(catalog, *[{"id": n} for n in range(2, 9)], refused="table")
+    assert db.values("id") == [1]
+    db.query("DROP TRIGGER odd")
+    db.land(catalog, {"id": 2})
+    assert db.values("id") == [1, 2]
 
 
 def test_a_constraint_that_is_checked_late(pg: Database) -> None:

@@ -166,8 +166,7 @@ class SqlSink:
     def _write_part(self, stream: StreamTables, attempt: Attempt, part: Sequence[int]) -> None:
         number = secrets.token_hex(8)
         self._still_ours()  # a part may be a transaction of its own
-        if not stream.whole:
-            self._books.note(stream.stream.descriptor, number)
+        self._books.note(stream.stream.descriptor, number)
         attempt.load_fitted(part, number)
 
     def _trial(self, stream: StreamTables, attempt: Attempt, only: Sequence[int]) -> str | None:
@@ -188,8 +187,7 @@ class SqlSink:
     def _writing(self, stream: StreamTables, attempt: Attempt, covered: Sequence[State]) -> Iterator[None]:
         with self.transaction():
             yield
-            if not stream.whole:
-                self._books.note(stream.stream.descriptor, attempt.number)
+            self._books.note(stream.stream.descriptor, attempt.number)
             self.states.put(covered)
 
     def _remove_unsettled(self, stream: StreamTables) -> None:

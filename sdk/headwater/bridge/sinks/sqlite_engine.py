@@ -25,6 +25,7 @@ from headwater.bridge.sinks.columns import Kind, fits
 from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part
 from headwater.bridge.sinks.names import EXTRACTED_AT, LINK, OWN, NameRules, TableName, quoted
 from headwater.bridge.sinks.sqlite_rows import conflict, insert
+from headwater.errors import DestinationError
 
 _LOG = logging.getLogger(__name__)
 
@@ -95,6 +96,21 @@ class SqliteEngine(Engine):
             if self._connection is not None and self._connection.in_transaction:
                 self.rows("ROLLBACK")
             raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part that fails alone, unless the failure ends the transaction."""
+        self.rows("SAVEPOINT _headwater_part")
+        try:
+            yield
+        except Exception as error:
+            if self._open().in_transaction:
+                self.rows("ROLLBACK TO SAVEPOINT _headwater_part")
+            elif isinstance(error, sqlite3.IntegrityError):
+                advice = "A trigger undoes what other records wrote: let it say RAISE(ABORT, ...), not ROLLBACK."
+                raise DestinationError(f"{self.title}, {self.where}: {error}. {advice}") from error
+            raise
+        self.rows("RELEASE SAVEPOINT _headwater_part")
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Execute a statement."""
@@ -180,10 +196,8 @@ class SqliteEngine(Engine):
 
     def widen(self, table: TableName, name: str, present: Kind, kind: Kind) -> None:
         """Change a column's declared type."""
-        self._rewrite(
-            table,
-            lambda column, declared, required: (self.declared(kind) if column == name else declared, required),
-        )
+        wider = self.declared(kind)
+        self._rewrite(table, lambda column, declared, required: (wider if column == name else declared, required))
 
     def _rewrite(self, table: TableName, changed: Callable[[str, str, bool], tuple[str, bool]]) -> None:
         """Write the table anew, since SQLite can't change a column.
