@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar, cast
+
+import msgspec
 
 from headwater.bridge.foreign.airbyte import AirbyteProtocol
 from headwater.bridge.foreign.singer import SingerProtocol
 from headwater.bridge.foreign.talk import secrets_by_name
 from headwater.bridge.runners.base import Runner
+from headwater.bridge.runners.venv import VenvRunner
 from headwater.bridge.transform import transformed
-from headwater.errors import ConfigError
+from headwater.errors import ConfigError, ForeignError
 from headwater.process.masking import Mask
 from headwater.projection import Projection
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog
@@ -77,6 +82,7 @@ class ForeignSource:
         self._options = dict(options or {})
         self._offered: dict[StreamDescriptor, frozenset[str] | None] = {}
         self._speaks: Speaks | None = None
+        self._knows_secrets = False
 
     @classmethod
     def from_config(cls: type[S], config: Mapping[str, Any]) -> S:
@@ -104,9 +110,7 @@ class ForeignSource:
         :raises ForeignError: when it does not say.
         """
         found = self._speak().spec()
-        schema = found.raw.get("connectionSpecification")
-        if isinstance(schema, Mapping):
-            self._mask.add(secrets_in(self.config, schema))
+        self._hide(found.raw)
         return found
 
     def check(self) -> None:
@@ -114,12 +118,14 @@ class ForeignSource:
 
         :raises ConfigError: when they don't, with its words.
         """
+        self._learn_secrets()
         for control in self._speak().check(self.config):
             self._changed(control.config)
 
     def discover(self) -> Catalog:
         """What the connector offers with these settings."""
         catalog: Catalog | None = None
+        self._learn_secrets()
         for found in self._speak().discover(self.config):
             if isinstance(found, Control):
                 self._changed(found.config)
@@ -137,6 +143,7 @@ class ForeignSource:
 
         Fields that the catalog leaves out are left out, whether or not the connector does that itself.
         """
+        self._learn_secrets()
         projections = self._projections(catalog)
         changes_records = type(self).transform is not ForeignSource.transform
         messages = self._speak().read(self.config, catalog, state)
@@ -167,6 +174,34 @@ class ForeignSource:
         if self._speaks is None:
             self._speaks = self._make_protocol(self.runner, _LOG.getChild(self.name.replace(".", "_")))
         return self._speaks
+
+    def _hide(self, spec: Mapping[str, Any]) -> None:
+        schema = spec.get("connectionSpecification")
+        if isinstance(schema, Mapping):
+            self._mask.add(secrets_in(self.config, schema))
+        self._knows_secrets = True
+
+    def _learn_secrets(self) -> None:
+        """Hide what the connector's spec marks as a secret, whatever its name. Its spec is asked once for all, where it
+        can be kept beside an environment that never changes; of other connectors only when somebody asks for it, as
+        some need seconds to say it."""
+        if self._knows_secrets or self._protocol_name != "airbyte" or not isinstance(self.runner, VenvRunner):
+            return
+        self._knows_secrets = True
+        file = self.runner.kept(repr(sorted(self._options.items())).encode())
+        try:
+            self._hide(msgspec.json.decode(file.read_bytes()))
+        except (OSError, msgspec.MsgspecError):
+            try:
+                raw = self._speak().spec().raw
+            except ForeignError as error:
+                _LOG.debug("%s gives no spec that says what is secret: %s", self.name, error)
+                return
+            self._hide(raw)
+            with contextlib.suppress(OSError):
+                new = file.with_suffix(f".{os.getpid()}")
+                new.write_bytes(msgspec.json.encode(raw))
+                new.replace(file)
 
     def _make_protocol(self, runner: Runner, log: logging.Logger) -> Speaks:
         if self._protocol_name == "airbyte":

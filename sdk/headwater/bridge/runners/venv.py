@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from headwater.bridge.runners.base import SILENCE, Argument
 from headwater.bridge.runners.command import CommandProcess, CommandRunner
@@ -83,6 +85,16 @@ class VenvRunner:
         if self._code is not None:
             return [str(prepared.python), "-c", self._code]
         return [str(prepared.script(self._executable or self._default(prepared)))]
+
+    def kept(self, what: bytes) -> Path:
+        """A file beside the environment's own, for what the connector says of itself: neither ever changes.
+
+        :param what: what else it depends on, such as a manifest.
+        """
+        prepared = self.prepare()
+        parts = [*self.command(prepared), repr(sorted(self._variables.items()))]
+        digest = hashlib.sha256(b"\0".join([what, *(part.encode() for part in parts)])).hexdigest()[:16]
+        return prepared.folder / f"spec-{digest}.json"
 
     def _default(self, prepared: Prepared) -> str:
         named = self.environment.distribution.removeprefix("airbyte-")
