@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headwater.acceptance.checks import load
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.results import Outcome, Report
 from headwater.acceptance.rooms import folder_room
@@ -75,9 +77,43 @@ def test_a_whole_folder_passes(tmp_path: Path) -> None:
         ({"suggestedStreams": {"streams": ["people"]}}, "H11", "'people'"),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path: Path, changes: Any, check: str, told: str) -> None:
+def test_what_is_wrong_is_told(
+    tmp_path: Path, changes: Any, check: str, told: str, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("mutant", f"{check}: {told}")
     found = {result.id: result for result in report(folder(tmp_path, **changes)).results}
     assert any(told in finding.message for finding in found[check].findings), found[check]
+    record_property("caught", check)
+
+
+def test_who_says_nowhere_how_it_is_used_is_told(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("mutant", "H2: nothing is written")
+    path = folder(tmp_path, documentationUrl=None)
+    (path / "README.md").unlink()
+    found = {result.id: result for result in report(path).results}
+    assert found["H2"].outcome is Outcome.WARNED, found["H2"]
+    record_property("caught", "H2")
+
+
+def test_a_config_file_that_lacks_what_its_strictness_asks_for_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], record_property: Callable[[str, object], None]
+) -> None:
+    record_property("mutant", "H8: nothing but spec")
+    path = folder(tmp_path)
+    suites = {"spec": {"tests": [{}]}, "connection": {"bypass_reason": "of no account"}}
+    write(path / "acceptance-test-config.yml", {"test_strictness_level": "high", "acceptance_tests": suites})
+    assert main(["acceptance", str(path), "--only", "H8"]) == 1
+    said = capsys.readouterr().out
+    assert "`basic_read` has neither tests nor a bypass_reason" in said
+    assert "`connection` has" not in said
+    record_property("caught", "H8")
+
+
+def test_each_check_of_files_has_a_folder_that_it_finds_something_in() -> None:
+    text = Path(__file__).read_text()
+    assert [id for id in load() if id[0] == "H" and f'"{id}' not in text] == []
 
 
 def test_plain_http_is_found_but_where_it_is_exempt(tmp_path: Path) -> None:

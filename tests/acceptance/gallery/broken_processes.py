@@ -126,6 +126,13 @@ class TellsToken(Correct):
         raise Failed(f"<b>401</b> & no more for {self.config['token']}", "transient_error")
 
 
+@defect("C6", "never ends its check")
+class NeverEnds(Correct):
+    def check(self) -> dict[str, Any]:
+        time.sleep(600)
+        return super().check()
+
+
 @defect("X14", "depends on the time zone")
 class LocalTime(Correct):
     def row(self, number: int) -> dict[str, Any]:
