@@ -79,6 +79,15 @@ def test_a_table_without_columns_and_one_that_is_empty(sql: Callable[[str], Any]
     assert rows_of(read(source, "empty"), "empty") == []
 
 
+def test_keys_without_a_form_are_null_by_the_schema_too(sql: Callable[[str], Any], database: str) -> None:
+    sql("CREATE TABLE t (at timestamptz PRIMARY KEY, n numeric NOT NULL)")
+    sql("INSERT INTO t VALUES ('infinity', 1), ('-infinity', 'NaN'), ('2024-01-01 00:00+00', 2)")
+    source = postgres_source(database)
+    catalog, result = source.discover(), read(source, full_refresh=True)
+    assert [row["n"] for row in rows_of(result, "t")] == [None, 2, 1]
+    conform(catalog, result)
+
+
 def test_text_that_is_not_utf8(postgres: Postgres) -> None:
     """A database that takes any bytes for text."""
     postgres.sql("DROP DATABASE IF EXISTS ascii")

@@ -28,7 +28,7 @@ log = logging.getLogger("headwater")
 _NAMES = """
 SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name
 """
-_COLUMNS = 'SELECT name, type, "notnull", pk FROM pragma_table_xinfo({name}) WHERE hidden <> 1 ORDER BY cid'
+_COLUMNS = "SELECT name, type, pk FROM pragma_table_xinfo({name}) WHERE hidden <> 1 ORDER BY cid"
 _FIRST = 1000
 """Rows that are looked at for what a date is."""
 _FETCH = 16
@@ -100,13 +100,14 @@ class Sqlite(Database):
         return found
 
     def _table(self, connection: Connection, name: str, rows: list[Any]) -> Table:
-        key = [str(row[0]) for row in sorted((row for row in rows if row[3]), key=lambda row: row[3])]
+        key = [str(row[0]) for row in sorted((row for row in rows if row[2]), key=lambda row: row[2])]
         source = self.quoted(name)
         columns = []
-        for column, declared, not_null, place in rows:
+        for column, declared, place in rows:
             is_rowid = place == 1 and len(key) == 1 and declared.upper() == "INTEGER"
             kind = self._dated(connection, source, column) if is_date(declared) else kind_of(declared)
-            columns.append(Column(column, declared or "any", kind, not (not_null or is_rowid)))
+            # NOT NULL or not, a value that is none of its declared type becomes null.
+            columns.append(Column(column, declared or "any", kind, nullable=not is_rowid))
         return Table(name, None, source, tuple(columns), tuple(key), nulls_first=True)
 
     def _dated(self, connection: Connection, source: str, column: str) -> Kind:

@@ -53,12 +53,13 @@ class Column:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """Its JSON Schema."""
+        """Its JSON Schema. A value without a form is null whatever the table says."""
         schema = dict(self.kind.schema)
         kinds = schema.get("type")
-        if self.nullable and isinstance(kinds, str):
+        nullable = self.nullable or self.kind.marked
+        if nullable and isinstance(kinds, str):
             schema["type"] = ["null", kinds]
-        elif self.nullable and isinstance(kinds, list) and "null" not in kinds:
+        elif nullable and isinstance(kinds, list) and "null" not in kinds:
             schema["type"] = ["null", *kinds]
         return schema
 
