@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.bridge import Batch, sync
+from headwater.bridge.sink import BatchSize
 from headwater.bridge.sinks.sqlite import SqliteSink
 from headwater.errors import DestinationError, SourceError
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog
@@ -98,6 +99,8 @@ RUN = st.fixed_dictionaries(
         "after": st.booleans(),
         "interrupt": st.booleans(),
         "batch_bytes": st.sampled_from([10, 60, 10_000]),
+        "rows": st.none() | st.integers(1, 5),
+        "at_once": st.none() | st.integers(1, 4),
         "limit": st.none() | st.integers(1, 8),
     }
 )
@@ -108,16 +111,18 @@ RUN = st.fixed_dictionaries(
 def test_exactly_once(tmp_path_factory: Any, plan: list[Any], kind: str, runs: list[Any]) -> None:
     db = tmp_path_factory.mktemp("once") / "out.db"
     catalog = configured(*NAMES)
-    fine: dict[str, Any] = dict.fromkeys(("fail_after", "fail_at", "after", "interrupt", "limit"))
+    fine: dict[str, Any] = dict.fromkeys(("fail_after", "fail_at", "after", "interrupt", "limit", "rows", "at_once"))
     for run in [*runs, {**fine, "batch_bytes": 50}]:
         stop: BaseException = KeyboardInterrupt() if run["interrupt"] else SourceError("died")
         refuse: BaseException = KeyboardInterrupt() if run["interrupt"] else DestinationError("full")
         source = Resuming(plan, kind, run["fail_after"], stop)
         sink = Failing(db, run["fail_at"], bool(run["after"]), refuse)
+        sink.batch_size = BatchSize(run["batch_bytes"], run["rows"])
+        sink.engine.batch_size = BatchSize(rows=run["at_once"])  # type: ignore[misc]
         # a trial reads one stream at a time, and a GLOBAL source can't do that
         limit = run["limit"] if kind == "STREAM" else None
         with suppress(SourceError, DestinationError, KeyboardInterrupt):
-            sync(OneByOne(source) if limit else source, catalog, sink, batch_bytes=run["batch_bytes"], limit=limit)
+            sync(OneByOne(source) if limit else source, catalog, sink, limit=limit)
     with closing(sqlite3.connect(db)) as connection:
         for name in NAMES:
             found = [row[0] for row in connection.execute(f"SELECT id FROM {name} ORDER BY id")]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from headwater.bridge import Batch, sync
+from headwater.bridge.sink import BatchSize
+from headwater.bridge.sinks.sqlite import SqliteSink
 from headwater.bridge.states.memory import MemoryStates
+from headwater.errors import SourceError
 from headwater.protocol.messages import (
     StreamDescriptor,
 )
 from tests.bridge.fakes import Counting, Scripted, configured, records, state, status
+from tests.bridge.landing import query
 
 ISSUES = StreamDescriptor("issues")
 
@@ -25,6 +32,48 @@ def test_batches_by_bytes() -> None:
     assert ids(sink) == list(range(200))
     assert all(size >= 500 for _, _, size in sink.batches[:-1])
     assert len(sink.batches) > 3
+
+
+@pytest.mark.parametrize("states", [True, False])
+def test_a_destination_gets_as_many_rows_at_once_as_it_likes(states: bool) -> None:
+    sink = Counting()
+    sink.batch_size = BatchSize(10_000, rows=7)  # type: ignore[attr-defined]
+    store = MemoryStates()
+    script: list[Any] = []
+    for first in range(0, 30, 3):
+        script += [records("issues", first, first + 1, first + 2), *([state("issues", first)] if states else [])]
+        script.append(lambda: stored.append(len(store.load())))
+    stored: list[int] = []
+    sync(
+        Scripted(*script, records("issues", 30), state("issues", 30), status("issues")),
+        configured("issues"),
+        sink,
+        store,
+    )
+    assert ids(sink) == list(range(31))
+    assert [count for _, count, _ in sink.batches] == [7, 7, 7, 7, 3]
+    assert sum(stored) == 0  # a state waits for the last of the records before it
+    assert len(store.load()) == 1
+
+
+@pytest.mark.parametrize("covered", [True, False])
+def test_a_state_is_never_stored_with_records_after_it(tmp_path: Path, covered: bool) -> None:
+    def run(*script: Any) -> None:
+        sink = SqliteSink(tmp_path / "out.db")
+        sink.batch_size = BatchSize(rows=4)
+        sync(Scripted(*script), configured("issues"), sink)
+
+    before = [records("issues", 0, 1), state("issues", 1)] if covered else [records("issues", 0, 1)]
+    with pytest.raises(SourceError):
+        run(*before, records("issues", 2, 3), state("issues", 3), records("issues", 4, 5), SourceError("died"))
+    run(records("issues", 4, 5, 6), state("issues", 6), status("issues"))
+    assert [row[0] for row in query(tmp_path / "out.db", "SELECT id FROM issues ORDER BY id")] == list(range(7))
+
+
+def test_a_large_batch_holds_no_more_than_it_may() -> None:
+    assert BatchSize().together == 32 * 2**20
+    assert BatchSize(64 * 2**20).together == 64 * 2**20
+    assert BatchSize(100 * 2**20).together == 100 * 2**20
 
 
 def test_single_records_of_a_process_become_few_parts() -> None:

@@ -7,11 +7,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from headwater.bridge.acks import Ledger
+from headwater.bridge.filling import Filling
 from headwater.bridge.result import StreamResult, SyncResult
-from headwater.bridge.sink import Batch, Sink, wrapped
+from headwater.bridge.sink import Batch, BatchSize, Sink, wrapped
 from headwater.bridge.states.store import StateStore, keep, merged
 from headwater.errors import BridgeError, StateError
 from headwater.protocol.catalog import ConfiguredStream
@@ -19,28 +19,9 @@ from headwater.protocol.messages import Records, State, Status, StreamDescriptor
 
 _LOG = logging.getLogger(__name__)
 
-# All open batches together hold at most this many times the bytes of one.
-BATCHES = 4
 # A state store may be slow (a remote call) or write all its states at once: not more often than this.
 STORE_SECONDS = 1.0
 TICK_SECONDS = 0.2
-
-
-@dataclass(slots=True)
-class _Open:
-    """A stream's batch being filled: the records up to its last state, and those after it.
-
-    They are written apart, so that a sink commits a state together with exactly what it covers.
-    """
-
-    number: int
-    covered: Batch
-    rest: Batch
-    since: float = field(default_factory=time.monotonic)
-
-    @property
-    def size(self) -> int:
-        return self.covered.size + self.rest.size
 
 
 class Landing:
@@ -55,7 +36,7 @@ class Landing:
         sink: Sink,
         store: StateStore,
         result: SyncResult,
-        batch_bytes: int,
+        batch_size: BatchSize,
         flush_seconds: float,
         *,
         trial: bool = False,
@@ -64,11 +45,11 @@ class Landing:
         self.store = store
         self.result = result
         self._together = sink.states is not None
-        self._batch_bytes = batch_bytes
+        self._batch_size = batch_size
         self._flush_seconds = flush_seconds
         self._trial = trial
         self._ledger = Ledger()
-        self._open: OrderedDict[StreamDescriptor, _Open] = OrderedDict()  # oldest first
+        self._open: OrderedDict[StreamDescriptor, Filling] = OrderedDict()  # oldest first
         self._size = 0
         self._global = False  # a GLOBAL or LEGACY state waits for the covered parts of all open batches
         self._newest_global: State | None = None
@@ -86,9 +67,11 @@ class Landing:
         batch = self._open.get(stream) or self._begin(stream)
         batch.rest.add(records, size)
         self._size += size
-        while stream in self._open and self._open[stream].size >= self._batch_bytes:
+        while stream in self._open and self._open[stream].size >= self._batch_size.bytes:
             self._write_oldest_part(stream)
-        while self._size > BATCHES * self._batch_bytes:
+        if stream in self._open and (rows := self._open[stream].rows(self._batch_size.rows)):
+            self._write_rows(self._open[stream], rows)
+        while self._size > self._batch_size.together:
             self._write_oldest_part(max(self._open, key=lambda name: self._open[name].size))
 
     def state(self, state: State) -> None:
@@ -170,9 +153,9 @@ class Landing:
         except BridgeError as error:
             _LOG.error("While ending a failed sync: %s", error)
 
-    def _begin(self, stream: StreamDescriptor, rest: Batch | None = None) -> _Open:
+    def _begin(self, stream: StreamDescriptor, rest: Batch | None = None) -> Filling:
         configured = self.result.streams[stream].stream
-        batch = _Open(self._ledger.batch(stream), Batch(configured), rest if rest is not None else Batch(configured))
+        batch = Filling(self._ledger.batch(stream), Batch(configured), rest if rest is not None else Batch(configured))
         self._open[stream] = batch
         return batch
 
@@ -214,22 +197,31 @@ class Landing:
             self._begin(stream, rest)
         self._write(batch.number, part)
 
+    def _write_rows(self, filling: Filling, rows: int) -> None:
+        """Write so many rows at once, as the destination likes best. The others wait, and states with them."""
+        stream = filling.covered.stream.descriptor
+        try:
+            head = None if self._global else filling.take(rows)
+            if head is not None:
+                self._size -= head.size
+                self._give(head, ())
+                return
+        except BaseException:  # nobody knows whether they count: no state may, and what follows is read again
+            self._size -= self._open.pop(stream).size
+            self._ledger.refuse(filling.number)
+            raise
+        self._write_oldest_part(stream)
+
     def _write(self, number: int, batch: Batch) -> None:
         if not batch.parts:
             self._release(self._ledger.ack(number))
             return
-        if self._together and self._released:
-            self._store()  # these do not cover the batch: never in its transaction
         covered = merged((), filter(self._may_be_stored, self._ledger.covered(number)))
         try:
-            with self._failing(batch.stream, "write a batch"):
-                self.sink.write(batch, covered if self._together else [])
+            self._give(batch, covered)
         except BaseException:
             self._ledger.refuse(number)  # also when interrupted: nobody knows whether it counts
             raise
-        result = self.result.streams[batch.stream.descriptor]
-        result.landed += len(batch) - batch.refused
-        result.refused += batch.refused
         released = self._ledger.ack(number)
         if self._together:
             self._count(covered)
@@ -237,6 +229,15 @@ class Landing:
                 self._forget_held(state)
             released = [state for state in released if not self._may_be_stored(state)]
         self._release(released)
+
+    def _give(self, batch: Batch, covered: Sequence[State]) -> None:
+        if self._together and self._released:
+            self._store()  # these do not cover the batch: never in its transaction
+        with self._failing(batch.stream, "write a batch"):
+            self.sink.write(batch, covered if self._together else [])
+        result = self.result.streams[batch.stream.descriptor]
+        result.landed += len(batch) - batch.refused
+        result.refused += batch.refused
 
     def _may_be_stored(self, state: State) -> bool:
         """Whether a safe state is stored at once: not while its stream must be read whole to count."""

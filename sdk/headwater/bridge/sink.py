@@ -13,6 +13,26 @@ from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, Dest
 from headwater.protocol.messages import Records, State
 
 _FEW = 100
+_TOGETHER = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """How large a batch is to be.
+
+    :ivar bytes: a stream's batch is written when it holds so many, of JSON.
+    :ivar rows: it is written at so many records, too, and until then takes no part of them that no state covers:
+        for a destination that writes so many at once for less. None: any number.
+    """
+
+    bytes: int = 8 * 2**20
+    rows: int | None = None
+
+    @property
+    def together(self) -> int:
+        """Bytes that the batches of all streams hold together at most: four batches, but no more than 64 MiB
+        unless one alone is larger."""
+        return max(self.bytes, min(4 * self.bytes, _TOGETHER))
 
 
 @dataclass(slots=True)
@@ -33,9 +53,13 @@ class Batch:
     size: int = 0
     refused: int = 0
     _open: bool = False
+    _count: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._count = sum(map(len, self.parts))
 
     def __len__(self) -> int:
-        return sum(map(len, self.parts))
+        return self._count
 
     def add(self, records: Records, size: int) -> None:
         """Append records of so many bytes.
@@ -43,6 +67,7 @@ class Batch:
         Few records at once (a process gives them one by one) are gathered into one part a millisecond.
         """
         self.size += size
+        self._count += len(records)
         few = len(records) < _FEW and not records.changes
         last = self.parts[-1] if self._open else None
         if few and last is not None and last.emitted_at == records.emitted_at:
@@ -57,8 +82,25 @@ class Batch:
         """Append another batch of the same stream, and empty it."""
         self.parts.extend(later.parts)
         self.size += later.size
+        self._count += len(later)
         self._open = later._open if later.parts else self._open
-        later.parts, later.size, later._open = [], 0, False
+        later.parts, later.size, later._open, later._count = [], 0, False, 0
+
+    def cut(self, count: int) -> tuple[Batch, Batch]:
+        """Two batches: so many records, and those after them."""
+        head: list[Records] = []
+        tail: list[Records] = []
+        for part in self.parts:
+            if count >= len(part):
+                head.append(part)
+            elif count <= 0:
+                tail.append(part)
+            else:
+                head.append(part.between(0, count))
+                tail.append(part.between(count, len(part)))
+            count = max(0, count - len(part))
+        size = sum(part.size for part in tail)
+        return Batch(self.stream, head, self.size - size), Batch(self.stream, tail, size)
 
     def rows(self) -> Iterable[dict[str, Any]]:
         """The records as dictionaries."""
@@ -67,7 +109,10 @@ class Batch:
 
 
 class Sink(Protocol):
-    """A destination of records. One sync calls it from one thread: open, then the others, then close."""
+    """A destination of records. One sync calls it from one thread: open, then the others, then close.
+
+    It may have an attribute ``batch_size``, a :class:`BatchSize`, if the usual one does not suit it.
+    """
 
     @property
     def modes(self) -> frozenset[DestinationSyncMode]:
@@ -104,6 +149,12 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Called once at the end, also after a failure."""
+
+
+def batch_size_of(sink: Sink) -> BatchSize:
+    """How large a destination's batches are to be."""
+    size = getattr(sink, "batch_size", None)
+    return size if isinstance(size, BatchSize) else BatchSize()
 
 
 @contextmanager

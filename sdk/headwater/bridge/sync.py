@@ -9,7 +9,7 @@ from typing import Any
 
 from headwater.bridge.landing import Landing
 from headwater.bridge.result import SyncResult
-from headwater.bridge.sink import Sink, wrapped
+from headwater.bridge.sink import BatchSize, Sink, batch_size_of, wrapped
 from headwater.bridge.states.store import StateStore, without
 from headwater.bridge.transform import Transform, transformed
 from headwater.errors import FlowError, ForeignError, IncompleteError
@@ -48,7 +48,7 @@ def sync(
     sink: Sink,
     states: StateStore | None = None,
     *,
-    batch_bytes: int = 8 * 2**20,
+    batch_bytes: int | None = None,
     flush_seconds: float = 10.0,
     limit: int | None = None,
     transform: Transform | None = None,
@@ -63,7 +63,8 @@ def sync(
 
     :param sink: opened and closed here, also after a failure.
     :param states: where states are kept; not used when the sink keeps them itself (:attr:`Sink.states`).
-    :param batch_bytes: JSON bytes of one stream's batch. All batches together hold at most four times that.
+    :param batch_bytes: JSON bytes of one stream's batch; default: as the destination likes them
+        (:class:`~headwater.bridge.sink.BatchSize`, which says what all batches hold together).
     :param flush_seconds: how long a record waits for its batch to fill. Looked at when the source says
         something; a source that announces a wait for its quota has everything written at once.
     :param limit: a trial: at most so many records of each stream. The streams are read one by one, and no
@@ -88,7 +89,8 @@ def sync(
         if store is None:
             raise FlowError("The destination keeps no states itself: give the sync a state store.")
         start = resumable(store.load(), catalog)
-        landing = Landing(sink, store, result, batch_bytes, flush_seconds, trial=limit is not None)
+        size = batch_size_of(sink) if batch_bytes is None else BatchSize(batch_bytes)
+        landing = Landing(sink, store, result, size, flush_seconds, trial=limit is not None)
         loop = _Loop(source, landing, limit, transform, progress, control)
         try:
             loop.run(catalog, start)
@@ -270,9 +272,7 @@ class _Loop:
                 stream=str(records.stream),
             )
         if self.limit is not None and len(records) > self.limit - stream.records:
-            rest = self.limit - stream.records
-            changes = {index: made for index, made in records.changes.items() if index < rest}
-            records = Records(records.stream, records.data[:rest], records.emitted_at, changes)
+            records = records.between(0, self.limit - stream.records)
         size = records.size
         stream.records += len(records)
         stream.bytes += size

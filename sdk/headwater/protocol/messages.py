@@ -71,6 +71,11 @@ class Records:
         """Bytes of JSON in the batch."""
         return len(b"".join(self.data))  # a copy, and yet far quicker than to ask each one
 
+    def between(self, first: int, end: int) -> Records:
+        """The records from the first to that before the end, by their place."""
+        changes = {index - first: made for index, made in self.changes.items() if first <= index < end}
+        return Records(self.stream, self.data[first:end], self.emitted_at, changes)
+
     def rows(self) -> list[dict[str, Any]]:
         """The records as Python dictionaries, decoded at each call."""
         try:

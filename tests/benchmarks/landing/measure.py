@@ -26,6 +26,8 @@ from . import peers
 
 _SERVER = {"shared_buffers": "128MB", "max_wal_size": "2GB"}
 _HERE = Path(__file__).parent
+_VDK = str(Path(sys.executable).with_name("vdk"))
+_JOB = "VDK job"
 
 
 @dataclass
@@ -54,6 +56,8 @@ class Bench:
     server: Postgres
     rows: list[Row] = field(default_factory=list)
     number: int = 0
+    empty: list[float] = field(default_factory=list)
+    """CPU seconds of data jobs that do nothing."""
 
     def target(self, kind: str) -> str:
         """A fresh database."""
@@ -96,13 +100,17 @@ def measure(rounds: int, records: int, upserted: int) -> str:
             _upserts(bench, upserted)
         versions = ", ".join([f"{name} {said}" for name, said in rooms.versions(rooms.ours()).items()])
         peer = "; ".join(peers.versions().values())
-        return f"{versions}; {peer}\n\n{tables(bench.rows)}"
+        return f"{versions}; {peer}\n\n{tables(bench.rows, min(bench.empty))}"
 
 
 def _duckdb(bench: Bench, records: int) -> None:
     work, url = f"{records:,} records to DuckDB", f"{bench.url}/{records}"
     target = bench.target("duckdb")
     bench.time(bench.row(work, "headwater", records), _ours(url, target), _counted(target, "items"))
+    for rows in (16_000, 122_880):  # 8 MB a transaction, and a row group
+        target = bench.target("duckdb")
+        row = bench.row(work, f"floor: DuckDB alone, {rows:,} rows a transaction", records)
+        bench.time(row, peers.floor().command(url, target, str(rows)), _counted(target, "items"))
     dlt = peers.dlt().python
     for nested in ("tables", "json"):
         target = bench.target("duckdb")
@@ -133,11 +141,17 @@ def _others(bench: Bench, records: int) -> None:
 
 
 def _vdk(bench: Bench, records: int) -> None:
-    """A job of one step: our flows to files and to DuckDB, and vdk-data-sources to its fastest method, a file."""
-    for method in ("headwater-jsonl", "headwater-duckdb"):
-        work = f"a VDK job: {method}, or file"
-        _job(bench, bench.row(work, "headwater", records), method)
-        _job(bench, bench.row(work, "vdk-data-sources", records // 10, 30.0), "file")
+    """A job of one step: our flows to files and to DuckDB, and vdk-data-sources to its fastest method, a file; all of
+    as many records."""
+    bench.number += 1
+    job = bench.folder / f"empty-{bench.number}"
+    job.mkdir()
+    (job / "10_nothing.py").write_text("def run(job_input):\n    pass\n")
+    bench.empty.append(run([_VDK, "run", str(job)]).cpu)
+    work = f"{records:,} records in a {_JOB}"
+    _job(bench, bench.row(work, "headwater, to DuckDB", records), "headwater-duckdb")
+    _job(bench, bench.row(work, "headwater, to JSON Lines", records), "headwater-jsonl")
+    _job(bench, bench.row(work, "vdk-data-sources, to its file", records, 30.0), "file")
 
 
 def _job(bench: Bench, row: Row, method: str) -> None:
@@ -147,14 +161,13 @@ def _job(bench: Bench, row: Row, method: str) -> None:
     shutil.copy(_HERE / "vdk_job.py", job / "10_land.py")
     target = job / "out"
     variables = {
-        "BENCH_HOST": row.who,
+        "BENCH_HOST": row.who.partition(",")[0],
         "BENCH_URL": f"{bench.url}/{row.records}",
         "BENCH_METHOD": method,
         "BENCH_TARGET": str(target),
         "PYTHONPATH": f"{_installed(bench.folder)}:{_HERE}:{_HERE.parent / 'connectors'}:{ROOT}",
     }
-    vdk = str(Path(sys.executable).with_name("vdk"))
-    command = ["/usr/bin/env", *(f"{name}={value}" for name, value in variables.items()), vdk, "run", str(job)]
+    command = ["/usr/bin/env", *(f"{name}={value}" for name, value in variables.items()), _VDK, "run", str(job)]
     checks = {
         "file": _in_file(target.with_suffix(".json")),
         "headwater-jsonl": _in_file(target / "items.jsonl"),
@@ -218,9 +231,15 @@ def _in_file(path: Path) -> Callable[[], int]:
     return lambda: path.read_text(encoding="utf-8").count('"node_id"')
 
 
-def tables(rows: list[Row]) -> str:
-    """What is printed."""
-    ours = {row.work: row for row in rows if row.who.startswith(("headwater", "append,")) or row.who == "append"}
+def tables(rows: list[Row], empty: float) -> str:
+    """What is printed.
+
+    :param empty: CPU seconds of a data job that does nothing.
+    """
+    ours: dict[str, Row] = {}
+    for row in rows:
+        if row.who.startswith("headwater") or row.who == "append":
+            ours.setdefault(row.work, row)
     lines = []
     for row in rows:
         best = ours[row.work]
@@ -228,7 +247,11 @@ def tables(rows: list[Row]) -> str:
         aim = f">= {row.target:.0f}" if row.target else "<= 3" if "dedup" in row.who else ""
         met = ratio >= row.target if row.target else ratio <= 3
         server = f"{min(row.server):.2f}" if "ostgre" in row.work else ""
-        with_server = (row.cpu + min(row.server)) / row.records / ((best.cpu + min(best.server)) / best.records)
+        other = ""
+        if server:
+            other = f"{(row.cpu + min(row.server)) / (best.cpu + min(best.server)):.1f} with the server"
+        elif _JOB in row.work:
+            other = f"{(row.cpu - empty) / (best.cpu - empty):.1f} without {empty:.2f} s of an empty job"
         lines.append(
             (
                 row.work,
@@ -238,10 +261,10 @@ def tables(rows: list[Row]) -> str:
                 server,
                 f"{max(run.peak for run in row.runs):.0f}",
                 f"{ratio:.1f}" if row is not best else "",
-                f"{with_server:.1f}" if server and row is not best else "",
+                other if row is not best else "",
                 aim,
                 ("met" if met else "NOT MET") if aim else "",
             )
         )
-    head = ("work", "by", "records/CPU s", "CPU s", "server", "peak MB", "CPU : ours", "with server", "target", "")
+    head = ("work", "by", "records/CPU s", "CPU s", "server", "peak MB", "CPU : ours", "or", "target", "")
     return table(head, lines)

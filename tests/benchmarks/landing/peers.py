@@ -35,6 +35,11 @@ def headwater() -> Peer:
     return Peer(sys.executable, _SCRIPTS / "with_headwater.py")
 
 
+def floor() -> Peer:
+    """DuckDB alone, in the environment that this runs in."""
+    return Peer(sys.executable, _SCRIPTS / "with_duckdb.py")
+
+
 def dlt() -> Peer:
     """dlt.
 

@@ -25,6 +25,7 @@ from typing import Any
 from headwater.bridge import sync
 from headwater.bridge.foreign import ForeignSource
 from headwater.bridge.runners import CommandRunner
+from headwater.bridge.sink import BatchSize
 from headwater.errors import HeadwaterError
 from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
 from tests.bridge.databases import Database
@@ -62,7 +63,9 @@ def run(db: Database, seed: int, attempt: int, who: str) -> None:
     sink = db.sink(refused="table", nested="tables" if seed % 4 != 3 else "json")
     if who == "statement":
         _die_at(sink.engine, chance.randint(1, STATEMENTS[db.kind]))
-    sync(ForeignSource({}, runner=runner), catalog(MODES[seed % 4]), sink, batch_bytes=600)
+    sink.batch_size = BatchSize(600, 4 if seed % 3 == 1 else None)
+    sink.engine.batch_size = BatchSize(rows=3 if seed % 3 else None)  # type: ignore[misc]
+    sync(ForeignSource({}, runner=runner), catalog(MODES[seed % 4]), sink)
 
 
 def _die_at(engine: Any, number: int) -> None:

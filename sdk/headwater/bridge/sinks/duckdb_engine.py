@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from headwater.bridge.sink import BatchSize
 from headwater.bridge.sinks import duckdb_load, duckdb_read
 from headwater.bridge.sinks.columns import Kind, fits, widened
 from headwater.bridge.sinks.duckdb_errors import advice, refusal
@@ -53,7 +54,7 @@ _TEXTS = {
     Kind.BINARY: "to_base64({0})",
 }
 # One thread keeps records in their order, and costs the least; memory beyond the limit goes to disk.
-_SETTINGS = {"threads": "1", "memory_limit": "'160MB'", "wal_autocheckpoint": "'64MB'", "TimeZone": "'UTC'"}
+_SETTINGS = {"threads": "1", "memory_limit": "'96MB'", "wal_autocheckpoint": "'64MB'", "TimeZone": "'UTC'"}
 _HUGE = range(-(2**127), 2**127)
 _POLL_SECONDS = 0.2
 
@@ -67,6 +68,9 @@ class DuckdbEngine(Engine):
 
     title = "DuckDB"
     file = True
+    # A transaction that fills a row group to its end is compressed straight into the file; of any other all rows
+    # go through the write-ahead log, and their group is written anew with the next.
+    batch_size = BatchSize(64 * 2**20, 122_880)
     # DuckDB's index fails, and the process with it, where a key is deleted and inserted again too often.
     keeps_keys = False
     names = NameRules(prefixes=("pg_", "sqlite_", "duckdb_"), columns=frozenset(["rowid"]))

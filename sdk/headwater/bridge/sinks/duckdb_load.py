@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _STAGED = "temp._headwater_batch"
 _PLACE = "_headwater_place"
 _MOST_RUNS = 100
+_PIECE, _SAMPLE = 8 * 2**20, 1000
 # Which of their values DuckDB's casts from text don't take as JSON has them.
 _CASTS = {
     Kind.TIMESTAMP_TZ: "CAST(upper({0}) AS TIMESTAMP WITH TIME ZONE)",
@@ -51,22 +54,54 @@ def at(part: Part, column: str) -> str:
 def write(connection: duckdb.DuckDBPyConnection, files: Files, load: Load, declared: Mapping[Kind, str]) -> int:
     """Write the records into the table; how many rows have null in their key."""
     check_keys(load)
-    beside: dict[str, tuple[str, Iterable[object]]] = {
-        f"c{place}": ("VARCHAR", texts) for place, texts in in_python(load).items()
-    }
-    values = {**_values(load, beside, declared), **_own(load, beside)}
-    made = ", ".join(f"{value} AS {name}" for name, value in values.items())
-    rows = f"SELECT {made}, {_PLACE} FROM ({_source(files, load, beside, declared)})"  # noqa: S608
-    names = ", ".join(values)
+    names = ""
     try:
-        if load.key is None:
-            connection.execute(f"INSERT INTO {load.table.sql} ({names}) SELECT {names} FROM ({rows})")  # noqa: S608
-            return 0
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {_STAGED.partition('.')[2]} AS {rows}")
+        for first, piece in _pieces(load):
+            names, rows = _rows(files, piece, first, declared)
+            into = load.table.sql if load.key is None else _STAGED
+            if first == 0 and load.key is not None:
+                connection.execute(f"CREATE OR REPLACE TEMP TABLE {_STAGED.partition('.')[2]} AS {rows}")
+            elif load.key is None:
+                connection.execute(f"INSERT INTO {into} ({names}) SELECT {names} FROM ({rows})")  # noqa: S608
+            else:
+                connection.execute(f"INSERT INTO {into} {rows}")
     finally:
         files.records.fill(())
         files.beside.fill(())
-    return _upsert(connection, load, names)
+    return 0 if load.key is None else _upsert(connection, load, names)
+
+
+def _pieces(load: Load) -> Iterator[tuple[int, Load]]:
+    """A load as some of a few megabytes each, since they are copied, and the place of the first record of each."""
+    some = load.data[:: max(1, len(load) // _SAMPLE)]
+    rows = max(1, _PIECE * len(some) // max(1, len(b"".join(some))))
+    if len(load) <= rows:
+        yield 0, load
+        return
+    runs = deque(load.extracted)
+    for first in range(0, len(load), rows):
+        end = min(first + rows, len(load))
+        extracted, left = [], end - first
+        while left:
+            count, at = runs.popleft()
+            if count > left:
+                runs.appendleft((count - left, at))
+            extracted.append((min(count, left), at))
+            left -= min(count, left)
+        metas = {index - first: meta for index, meta in load.metas.items() if first <= index < end}
+        links = None if load.links is None else load.links[first:end]
+        yield first, replace(load, data=load.data[first:end], extracted=extracted, metas=metas, links=links)
+
+
+def _rows(files: Files, load: Load, first: int, declared: Mapping[Kind, str]) -> tuple[str, str]:
+    """The names of columns, and a query for the rows with their places."""
+    beside: dict[str, tuple[str, Iterable[object]]] = {
+        f"c{place}": ("VARCHAR", texts) for place, texts in in_python(load).items()
+    }
+    values = {**_values(load, beside, declared), **_own(load, first, beside)}
+    made = ", ".join(f"{value} AS {name}" for name, value in values.items())
+    source = _source(files, load, beside, declared)
+    return ", ".join(values), f"SELECT {made}, {_PLACE} + {first} AS {_PLACE} FROM ({source})"  # noqa: S608
 
 
 def _source(
@@ -95,14 +130,14 @@ def _values(load: Load, beside: Mapping[str, object], declared: Mapping[Kind, st
     return found
 
 
-def _own(load: Load, beside: dict[str, tuple[str, Iterable[object]]]) -> dict[str, str]:
+def _own(load: Load, first: int, beside: dict[str, tuple[str, Iterable[object]]]) -> dict[str, str]:
     """Our own columns, and what goes into them of the n-th record; adds to what stands beside the records."""
     meta = f"'{NO_CHANGES}'"
     if load.metas:
         beside["meta"] = ("VARCHAR", [load.metas.get(index) for index in range(len(load))])
         meta = f"COALESCE(meta, {meta})"
     values = [
-        f"'{load.batch}' || printf('%08x', {_PLACE} - 1)",
+        f"'{load.batch}' || printf('%08x', {_PLACE} + {first - 1})",
         f"make_timestamptz({_milliseconds(load, beside)} * 1000)",
         str(load.generation),
         meta,

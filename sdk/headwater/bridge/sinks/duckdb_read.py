@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -25,7 +25,6 @@ DECIMAL = "DECIMAL(38,9)"
 _DIGITS = re.compile(r"-?0*(\d{0,29})(?:\.(\d{1,9})0*)?")
 _DIGIT = b"-0123456789"
 _SMALLEST_LIMIT = 1 << 20
-_VIEW: Callable[[bytes | msgspec.Raw], memoryview] = memoryview
 _NO_COLUMN = {"nothing": ("_", "JSON")}  # a reader of none would look for some
 
 
@@ -41,13 +40,15 @@ class JsonFile:
             self._handle, self.name = tempfile.mkstemp(suffix=".json")
             self._temporary = True
 
-    def fill(self, data: Sequence[bytes | msgspec.Raw]) -> None:
-        """Let it have these records, one a line, and nothing else."""
-        os.ftruncate(self._handle, 0)
-        rest = memoryview(b"\n".join(data))
+    def fill(self, data: Sequence[bytes | msgspec.Raw]) -> int:
+        """Let it have these records, one a line, and nothing else; how long a line may be."""
+        lines = b"\n".join(data)
+        rest = memoryview(lines)
         at = 0
         while at < len(rest):
             at += os.pwrite(self._handle, rest[at:], at)
+        os.ftruncate(self._handle, at)  # only now, as memory that stays need not be cleared
+        return _longest(lines)
 
     def close(self) -> None:
         """Remove it."""
@@ -62,15 +63,25 @@ Columns = Mapping[str, tuple[str, str]]
 
 def reader(file: JsonFile, lines: Sequence[bytes | msgspec.Raw], columns: Columns) -> str:
     """A query that gives these lines as rows, in their order; they are in the file afterwards."""
-    file.fill(lines)
+    longest = file.fill(lines)
     chosen = columns or _NO_COLUMN
     read = ", ".join(f"{_text(field)}: '{kind}'" for field, kind in chosen.values())
     names = ", ".join(f"{quoted(field)} AS {name}" for name, (field, _) in chosen.items())
-    longest = max(map(len, map(_VIEW, lines)), default=0)
     return (
         f"SELECT {names} FROM read_json('{file.name}', format='newline_delimited', columns={{{read}}}, "  # noqa: S608
-        f"maximum_object_size={max(_SMALLEST_LIMIT, longest + 64)})"
+        f"maximum_object_size={longest})"
     )
+
+
+def _longest(lines: bytes) -> int:
+    """What no line is longer than: looks for line ends only as often as must be."""
+    at = 0
+    while len(lines) - at >= _SMALLEST_LIMIT:
+        end = lines.rfind(b"\n", at, at + _SMALLEST_LIMIT)
+        if end < 0:
+            return max(_SMALLEST_LIMIT, *map(len, lines.split(b"\n"))) + 64
+        at = end + 1
+    return _SMALLEST_LIMIT
 
 
 def lines_of(columns: Mapping[str, Iterable[object]]) -> list[bytes]:

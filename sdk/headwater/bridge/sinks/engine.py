@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from headwater.bridge.sink import BatchSize
 from headwater.bridge.sinks.columns import DECODED, Kind, fits, widened
 from headwater.bridge.sinks.names import NameRules, TableName, quoted
 from headwater.protocol.fields import FieldPath
@@ -119,6 +120,8 @@ class Engine(ABC):
     names: NameRules = NameRules()
     file: bool = False
     """It is one file; for messages."""
+    batch_size: ClassVar[BatchSize] = BatchSize()
+    """How much it writes at the least cost; no transaction has more rows than that."""
     keeps_keys: ClassVar[bool] = True
     """Our own small tables get primary keys."""
     where: str = ""

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from headwater.bridge.sink import Batch
+from headwater.bridge.sink import Batch, BatchSize
 from headwater.bridge.sinks.attempts import Attempt, Refusal, Undone, culprit, halves
 from headwater.bridge.sinks.books import Books
 from headwater.bridge.sinks.engine import Engine
@@ -23,6 +23,7 @@ from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, Dest
 from headwater.protocol.messages import State, StreamDescriptor
 
 _LOG = logging.getLogger(__name__)
+_CAREFUL = BatchSize().bytes  # so much is looked at record by record at a time
 
 
 class SqlSink:
@@ -45,6 +46,8 @@ class SqlSink:
         self._run = secrets.token_hex(8)
         self._connected = False
         self._streams: dict[StreamDescriptor, StreamTables] = {}
+        # Records that become Python objects on their way are held a few at a time.
+        self.batch_size = engine.batch_size if self.options.nested == "json" else BatchSize()
         self._books = Books(engine, flow, self._run)
         self.states = SqlStates(engine.rows, flow, self.transaction, self._run)
 
@@ -81,18 +84,35 @@ class SqlSink:
         self.states.staged = staged
 
     def write(self, batch: Batch, covered: Sequence[State]) -> None:
-        """Insert or upsert the batch, and store the states, in one transaction."""
+        """Insert or upsert the batch, and store the states, in one transaction.
+
+        Of a larger batch than suits the database only the last transaction has the states: until then what is
+        written counts as written after them.
+        """
         if not len(batch):
             self.states.store(covered)
             return
         stream = self._streams[batch.stream.descriptor]
-        attempt = Attempt(batch, stream.targets, secrets.token_hex(8), self.options, stream.splitter)
         with self._explained():
-            if not self._quickly(stream, attempt, covered):
-                self._carefully(stream, attempt, covered)
+            batch.refused = self._write(stream, batch, covered, self.engine.batch_size.rows)
+
+    def _write(self, stream: StreamTables, batch: Batch, covered: Sequence[State], rows: int | None) -> int:
+        """Write a batch, so many rows in one transaction; how many were refused."""
+        refused = 0
+        while rows is not None and len(batch) > rows:
+            part, batch = batch.cut(rows)
+            refused += self._write_at_once(stream, part, ())
+        return refused + self._write_at_once(stream, batch, covered)
+
+    def _write_at_once(self, stream: StreamTables, batch: Batch, covered: Sequence[State]) -> int:
+        attempt = Attempt(batch, stream.targets, secrets.token_hex(8), self.options, stream.splitter)
+        if not self._quickly(stream, attempt, covered):
+            if batch.size > 2 * _CAREFUL:
+                return self._write(stream, batch, covered, max(1, len(batch) * _CAREFUL // batch.size))
+            self._carefully(stream, attempt, covered)
         stream.written = True
-        batch.refused = len(attempt.refused)
         self._tell(stream, attempt)
+        return len(attempt.refused)
 
     def _quickly(self, stream: StreamTables, attempt: Attempt, covered: Sequence[State]) -> bool:
         """Write the records as they came; False where they don't fit, and nothing was written."""

@@ -14,7 +14,6 @@ from headwater.bridge.vdk.mapping import Map
 from headwater.bridge.vdk.own import OwnIngester
 from headwater.bridge.vdk.sink import IngestionSink, JobInputSink
 
-OWN_BATCH_BYTES = 8 * 2**20
 DEFAULT_BATCH_BYTES = 500 * 1024
 
 
@@ -47,13 +46,13 @@ class Resolved:
         source's id; with the stream, where the source's streams are synced one by one) and the job's.
     :ivar own: it is one of Headwater's sinks.
     :ivar keeps_states: its sinks keep the states themselves.
-    :ivar batch_bytes: JSON bytes of one batch.
+    :ivar batch_bytes: JSON bytes of one batch; None: as the sink likes them.
     """
 
     sink: Callable[[str], Sink]
     own: bool
     keeps_states: bool
-    batch_bytes: int
+    batch_bytes: int | None
 
 
 class Destinations:
@@ -85,7 +84,7 @@ class Destinations:
                 # Two jobs may name a source alike and share a file: the flow's name holds the job's.
                 return own.sink(target, f"{job.name}/{flow}", options)
 
-            return Resolved(sink, True, sink("").states is not None, OWN_BATCH_BYTES)
+            return Resolved(sink, True, sink("").states is not None, None)
         if destination.options != SqlOptions():
             raise DefinitionError(
                 f"The options {', '.join(destination.options.chosen())} are for Headwater's own SQL destinations; "

@@ -192,7 +192,7 @@ class Flows:
                     catalog,
                     RoutedSink(sinks, _elsewhere(destinations[0], flow)),
                     store,
-                    batch_bytes=min(one.batch_bytes for one in destinations),
+                    batch_bytes=min((one.batch_bytes for one in destinations if one.batch_bytes), default=None),
                     flush_seconds=FLUSH_SECONDS,
                     progress=self.progress.of(_flow_of(id_, name)),
                 )
