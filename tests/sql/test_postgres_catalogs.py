@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headwater.sql.copying import copied
 from headwater.testing import read
 from tests.services.postgres import Postgres
 from tests.sql.sources import conform, postgres_source, read_by, rows_of
@@ -69,6 +70,20 @@ def test_rows_of_many_megabytes(sql: Callable[[str], Any], database: str) -> Non
     rows = rows_of(read(postgres_source(database)), "large")
     assert [row["id"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert all(row["v"] == 'é"' * 1_000_000 for row in rows)
+
+
+def test_large_rows_are_not_waited_with_for_others(database: str) -> None:
+    """64 of them would be held at once."""
+    import psycopg
+
+    def steps(size: int) -> int:
+        query = f"COPY (SELECT repeat('x', {size}) FROM generate_series(1, 100)) TO STDOUT".encode()
+        with psycopg.connect(database) as connection, connection.cursor() as cursor, cursor.copy(query):
+            found = list(copied(connection, 64))
+        assert b"".join(found) == (b"x" * size + b"\n") * 100
+        return len(found)
+
+    assert (steps(10), steps(100_000)) == (2, 100)
 
 
 def test_a_table_without_columns_and_one_that_is_empty(sql: Callable[[str], Any], database: str) -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
+_LARGE = 64 * 1024
+"""Bytes of a row that is not waited with for others."""
+
 
 def copied(driver: Any, count: int) -> Iterator[bytes]:
-    """The rows of the COPY that a connection of psycopg is in, so many joined at a time.
+    """The rows of the COPY that a connection of psycopg is in, so many joined at a time; fewer where they are large.
 
     :raises psycopg.Error: when the server, or the connection, fails.
     """
@@ -31,6 +34,8 @@ def _rows(libpq: Any, count: int, readable: Any) -> Generator[Any, Any, tuple[li
         size, data = take(1)
         if size > 0:
             add(data)
+            if size > _LARGE:
+                break
         elif size == 0:
             yield from _more(libpq, readable)
         else:

@@ -45,7 +45,8 @@ _TRANSIENT = frozenset((1040, 1053, 1205, 1213, 1317, 1927, 1969, 2003, 2006, 20
 class Mysql(Database):
     """A MariaDB or MySQL server."""
 
-    rows_per_step = 200
+    rows_per_step = 16
+    """Rows that are taken before it is looked how many bytes they are."""
 
     def engine_options(self) -> dict[str, Any]:
         return {**super().engine_options(), "isolation_level": "AUTOCOMMIT"}
