@@ -156,3 +156,8 @@ def test_a_connector_that_infers_its_fields_passes(tmp_path: Path) -> None:
         found = report("Infers", tmp_path, only=["X13"], config={"api_url": url})
     assert [result.outcome for result in found.results] == [Outcome.PASSED], "\n".join(summary(found))
     assert any(run.what == "a new field, as found" for run in found.recordings)
+
+
+def test_how_long_a_read_took_is_no_cursor(tmp_path: Path) -> None:
+    found = report("Lookback", tmp_path, only=["F3", "X3", "X14"])
+    assert [result.outcome for result in found.results] == [Outcome.PASSED] * 3, "\n".join(summary(found))

@@ -13,6 +13,8 @@ from headwater.acceptance.recording import Recording
 from headwater.acceptance.streams import Configured, name_of, state_names
 
 State = dict[str, Any]
+DURATIONS = ("lookback_window",)
+"""What airbyte-cdk keeps in a state besides the cursor: how many seconds the last sync took, other ones each time."""
 _DATE = re.compile(r"^(\d{4})(-\d{2}(-\d{2}([T ].*)?)?)$")
 _EPOCH = 10**9
 FUTURE = "2999"
@@ -89,7 +91,8 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
     """The simple values in a state, by path. Items of lists by their ``partition``; lists without are left out."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from leaves(inner, (*path, name))
+            if name not in DURATIONS:
+                yield from leaves(inner, (*path, name))
     elif isinstance(value, list):
         for item in value:
             if isinstance(item, dict) and "partition" in item:
@@ -159,12 +162,19 @@ def of_stream(name: str, namespace: str | None, content: Any) -> State:
     return {"type": "STREAM", "stream": {"stream_descriptor": descriptor, "stream_state": content}}
 
 
+def lasting(value: Any) -> Any:
+    """A state's content without durations."""
+    if isinstance(value, dict):
+        return {name: lasting(inner) for name, inner in value.items() if name not in DURATIONS}
+    return [lasting(inner) for inner in value] if isinstance(value, list) else value
+
+
 def final(recording: Recording) -> dict[str, Any]:
-    """What the last state of each stream says."""
+    """What the last state of each stream says, without durations."""
     found: dict[str, Any] = {}
     for state in kept(recording).last():
         if state.get("type") == "STREAM":
-            found[name_of(state["stream"]["stream_descriptor"])] = content(state)
+            found[name_of(state["stream"]["stream_descriptor"])] = lasting(content(state))
         else:
-            found[""] = content(state)
+            found[""] = lasting(content(state))
     return found
