@@ -20,6 +20,7 @@ from headwater.sql.snapshot import PointLost
 from headwater.testing.reading import result_of
 from tests.connectors.process import Toy
 from tests.services.postgres import Postgres
+from tests.services.sshd import Sshd
 from tests.sql.sources import chosen, config_of, postgres_source, rows_of
 
 ROWS = 60_000
@@ -60,6 +61,28 @@ def test_a_read_outlives_its_server(server: Postgres, how: str, caplog: Any, mon
                            " AND backend_type = 'client backend'")  # fmt: skip
     rows = rows_of(result_of(iter(messages), catalog), "keyed")
     assert sorted(row["id"] for row in rows) == list(range(1, ROWS + 1))  # and none twice
+    assert "It goes on after the last row that was read." in caplog.text
+
+
+def test_a_read_outlives_its_tunnel(server: Postgres, caplog: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("headwater.sql.reader._TRIES", 2000)  # its client may take long to see that it is gone
+    with Sshd() as sshd:
+        tunnel = {"tunnel_method": "SSH_KEY_AUTH", "tunnel_host": "127.0.0.1", "tunnel_port": sshd.port,
+                  "tunnel_user": sshd.user, "ssh_key": sshd.key}  # fmt: skip
+        source = postgres_source(server.url(), concurrency=2, tunnel_method=tunnel)
+        catalog = chosen(source.discover(), "full_refresh", "keyed")
+
+        def messages() -> Iterator[Any]:
+            stopped = False
+            for message in source.read(catalog):
+                yield message
+                if isinstance(message, Records) and not stopped:
+                    stopped = True
+                    sshd.stop()
+                    sshd.start()
+
+        rows = rows_of(result_of(messages(), catalog), "keyed")
+    assert sorted(row["id"] for row in rows) == list(range(1, ROWS + 1))
     assert "It goes on after the last row that was read." in caplog.text
 
 
