@@ -28,6 +28,33 @@ def test_large_values_that_an_update_did_not_touch(sql: Any, identity: str) -> N
     assert table_of(first, second) == truth(sql)
 
 
+def test_an_update_leaves_a_row_where_it_is_whatever_the_log_calls_its_key(sql: Any) -> None:
+    """With all of a row as its identity, the log calls every column one of the key."""
+    sql("ALTER TABLE orders REPLICA IDENTITY FULL")
+    sql("INSERT INTO orders VALUES (1, 'a'), (2, 'b')")
+    first = run(sql)
+    sql("UPDATE orders SET note = 'c' WHERE id = 1")
+    sql("UPDATE orders SET id = 3 WHERE id = 2")
+    second = run(sql, first)
+    found = [(row["id"], row["note"], row["_ab_cdc_deleted_at"] is not None) for row in rows(second)]
+    assert found == [(1, "c", False), (2, "b", True), (3, "b", False)]
+    assert table_of(first, second) == truth(sql)
+
+
+def test_columns_that_are_called_what_queries_call_things(sql: Any) -> None:
+    names = ["t", "r", "u", "q", "c0", "place", "_place"]
+    sql(f"CREATE TABLE odd (id int PRIMARY KEY, {', '.join(f'{name} int' for name in names)}, v text)")
+    sql("ALTER TABLE odd ALTER v SET STORAGE EXTERNAL")
+    sql("INSERT INTO odd VALUES (1, 1, 2, 3, 4, 5, 6, 7, repeat('large', 10000))")
+    first = run(sql)
+    sql("INSERT INTO odd VALUES (2, 1, 2, 3, 4, 5, 6, 7)")
+    sql("UPDATE odd SET t = 8 WHERE id = 1")
+    second = run(sql, first)
+    assert changes_of(second) == []
+    assert table_of(first, second, stream="odd") == truth(sql, "odd")
+    assert [rows(second, "odd")[0][name] for name in names] == [1, 2, 3, 4, 5, 6, 7]
+
+
 def test_a_table_that_changes_its_columns_goes_on(sql: Any) -> None:
     sql("INSERT INTO orders VALUES (1, 'a')")
     first = run(sql)

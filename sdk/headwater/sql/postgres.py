@@ -180,7 +180,7 @@ class Postgres(Database):
 
     def json(self, selection: Selection) -> str:
         """The query for one column: each row's JSON."""
-        return f"SELECT row_to_json(t) FROM ({self.select(selection)}) AS t"
+        return f"SELECT row_to_json(t.*) FROM ({self.select(selection)}) AS t"
 
     def before(self, value: str, cursor: Column, lookback: float) -> str:
         if cursor.kind.schema.get("format") in ("date", "date-time"):
@@ -189,7 +189,7 @@ class Postgres(Database):
 
     def last(self, connection: Connection, selection: Selection, column: Column) -> bytes | None:
         query = f"{self.select(selection)} ORDER BY {self.column(column.name)} DESC LIMIT 1"
-        found = self.value(connection, f"SELECT row_to_json(t)::text FROM ({query}) AS t")
+        found = self.value(connection, f"SELECT row_to_json(t.*)::text FROM ({query}) AS t")
         return found.encode() if found is not None else None
 
     def quoted(self, *names: str | None) -> str:

@@ -206,8 +206,7 @@ class Capture:
                             yield from self._flush(rewriting, name)
                             pending = None
                         if pending is None:
-                            declared = streams[name].stream.json_schema.get("properties")
-                            pending = self._pending[name] = Pending(relation, Pending.fields(relation, declared))
+                            pending = self._pending[name] = Pending.of(relation, streams[name].stream)
                         pending.add(message, lsn, at)
                         if len(pending.rows) >= _ROWS or pending.size >= _BYTES:
                             yield from self._flush(rewriting, name)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headwater.protocol.catalog import CatalogStream
 from headwater.protocol.messages import Change as Told
 from headwater.protocol.messages import Records, StreamDescriptor
 from headwater.protocol.values import NULLED
@@ -55,38 +56,42 @@ class Pending:
     """Rows of one table that are not records yet.
 
     :ivar wanted: the fields of the records, whether the table has them now or not; and whether each may be a text.
+    :ivar key: the columns of the primary key. What the log calls a key is another one, or with REPLICA IDENTITY FULL all.
     :ivar rows: each with its place in the log, when it was committed, and whether it was deleted.
     """
 
     relation: Relation
     wanted: tuple[tuple[str, bool], ...]
+    key: frozenset[str]
     rows: list[tuple[Row, int, datetime, bool]] = field(default_factory=list)
     size: int = 0
 
     @staticmethod
-    def fields(relation: Relation, declared: Mapping[str, Any] | None) -> tuple[tuple[str, bool], ...]:
-        """What is wanted of a table.
-
-        :param declared: the properties of its stream's schema; None: it has none.
-        """
+    def of(relation: Relation, stream: CatalogStream) -> Pending:
+        """None yet, of what the catalog wants of a table; where its schema declares nothing, that is all."""
+        declared: Mapping[str, Any] = stream.json_schema.get("properties") or {}
+        wanted = tuple((name, _may_be_text(schema)) for name, schema in declared.items())
         if not declared:
-            return tuple((name, True) for name in (*(each.name for each in relation.fields), *META))
-        return tuple((name, _may_be_text(schema)) for name, schema in declared.items())
+            wanted = tuple((name, True) for name in (*(each.name for each in relation.fields), *META))
+        return Pending(relation, wanted, frozenset(path[0] for path in stream.primary_key if path))
 
     def add(self, change: Change, lsn: int, at: datetime) -> None:
         """A change as rows: an update of the key is a row that is gone and another one."""
         self.size += change.size
         new, old = change.new, change.old
-        if old is not None and (new is None or self._key(old) != self._key(new)):
-            self.rows.append((old, lsn, at, True))
-        if new is None:
-            return
-        if change.is_whole and old is not None:
+        if change.is_whole and old is not None and new is not None:
             new = tuple(before if value is UNCHANGED else value for value, before in zip(new, old, strict=True))
-        self.rows.append((new, lsn, at, False))
+        if old is not None and (new is None or self._key(old, change) != self._key(new, change)):
+            self.rows.append((old, lsn, at, True))
+        if new is not None:
+            self.rows.append((new, lsn, at, False))
 
-    def _key(self, row: Row) -> list[Any]:
-        return [value for value, each in zip(row, self.relation.fields, strict=True) if each.is_key]
+    def _key(self, row: Row, change: Change) -> list[Any]:
+        return [
+            value
+            for value, each in zip(row, self.relation.fields, strict=True)
+            if (each.name in self.key if change.is_whole else each.is_key)
+        ]
 
 
 @dataclass(frozen=True)
@@ -109,14 +114,14 @@ class Form:
         """What makes JSON of the rows' texts, which are a list of objects with the fields c0, c1 and so on."""
         quoted = database.quoted
         places = {each.name: place for place, each in enumerate(self.relation.fields)}
-        typed = "".join(f"u.c{places[each.name]}::{each.type} AS {quoted(each.name)}, " for each in self.columns)
+        typed = ", ".join(f"u.c{places[each.name]}::{each.type} AS {quoted(each.name)}" for each in self.columns)
         texts = ", ".join(f"c{place} text" for place in places.values())
         named = ", ".join(f"c{place}" for place in places.values())
         chosen = ", ".join(f"{database.expression(each)} AS {quoted(each.name)}" for each in self.columns)
-        listed = f"ROWS FROM (json_to_recordset(\0::json) AS ({texts}))"
-        rows = f'SELECT {typed}u."_place" FROM {listed} WITH ORDINALITY u({named}, "_place")'
+        rows = f"ROWS FROM (json_to_recordset(\0::json) AS ({texts})) WITH ORDINALITY u({named}, place)"
         query = (
-            f'SELECT (SELECT row_to_json(t) FROM (SELECT {chosen}) AS t)::text FROM ({rows}) AS r ORDER BY r."_place"'
+            f"SELECT (SELECT row_to_json(t.*) FROM (SELECT {chosen}) AS t)::text "
+            f"FROM {rows} CROSS JOIN LATERAL (SELECT {typed}) AS r ORDER BY u.place"
         )
         return query.replace("%", "%%").replace("\0", "%s")
 
@@ -214,7 +219,7 @@ class Rewriting:
             f"r.{database.quoted(each.name)}::text = {database.literal(str(value))}" for each, value in key
         )
         table = database.quoted(relation.schema, relation.name)
-        query = f"SELECT row_to_json(t)::text FROM (SELECT {chosen} FROM {table} r WHERE {matches}) AS t"
+        query = f"SELECT row_to_json(t.*)::text FROM (SELECT {chosen} FROM {table} r WHERE {matches}) AS t"
         try:
             now = database.value(self._connection, query) if key and chosen else None
         except Exception as error:
