@@ -47,6 +47,14 @@ class TestRoundTrip:
         assert state.to_json() == NO_CURSOR
         assert again(state).get({}) is None
 
+    @pytest.mark.parametrize("left", [{"full_refresh": {"at": 5}}, {"next_page": {"page": 5}}])
+    def test_what_a_full_refresh_left_is_forgotten(self, left: dict[str, Any]) -> None:
+        """Else the next full refresh would begin there, however long ago it was."""
+        state = StreamState("at", left)
+        assert state.is_empty and state.get({}) is None
+        state.set({}, 7)
+        assert state.to_json() == {"at": 7}
+
     @given(st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=3),
         lambda inner: st.lists(inner, max_size=3)

@@ -187,7 +187,8 @@ class StreamState:
         return pieces(self._with(None, self._cursor), self._places.to_json(lambda value: {self._cursor: value}))
 
 
-_NOT_LEGACY = frozenset({"state", "parent_state", "legacy"})
+# The last two are of a full refresh that failed: kept as a partition's, the next one would begin where that one ended.
+_NOT_LEGACY = frozenset({"state", "parent_state", "legacy", "full_refresh", "next_page"})
 _KNOWN = frozenset({"state_type", "slices", "states"})
 
 
