@@ -89,9 +89,11 @@ class Places:
         if value.__class__ is not str:
             return value
         found = value.encode("utf-8", "surrogatepass")
-        if found != self._latest:
-            self._latest = found
-        return self._latest
+        latest = self._latest  # of this moment: other threads come here, too
+        if found == latest:
+            return latest
+        self._latest = found
+        return found
 
     def pop_alike(self, partition: Partition) -> Any:
         """What was known of the only partition that has the same values under other names; it is forgotten there.

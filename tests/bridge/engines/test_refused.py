@@ -66,6 +66,26 @@ def test_of_a_batch_that_is_refused_by_half_no_record_is_written_often(db: Datab
     assert counted.count < (3 + 8) * ROWS * (3 if nested == "tables" else 1)
 
 
+def test_a_part_that_failed_leaves_nothing_for_the_next_to_lie_in(db: Database) -> None:
+    """With thousands of refused records, savepoints would else lie in each other as deep."""
+    db.land(stream(properties=PROPERTIES), {"id": 1})
+    engine = db.sink().engine
+    engine.connect()
+    try:
+        with engine.transaction():
+            with pytest.raises(ArithmeticError), engine.savepoint():
+                engine.rows("DELETE FROM issues")
+                raise ArithmeticError
+            assert engine.rows("SELECT id FROM issues") == [(1,)]
+            with pytest.raises(Exception, match=r"(?i)savepoint|syntax"):
+                engine.rows("RELEASE SAVEPOINT _headwater_part")
+            raise ArithmeticError
+    except ArithmeticError:
+        pass
+    finally:
+        engine.close()
+
+
 def test_a_batch_that_dies_between_its_parts_is_there_once(db: Database) -> None:
     catalog, batch = half_refused(db)
     for fail_at in (20, 60):

@@ -153,6 +153,7 @@ class Engine(ABC):
             yield
         except Exception:
             self.rows("ROLLBACK TO SAVEPOINT _headwater_part")
+            self.rows("RELEASE SAVEPOINT _headwater_part")  # else the next one lies in it, and so on, ever deeper
             raise
         self.rows("RELEASE SAVEPOINT _headwater_part")
 

@@ -106,6 +106,7 @@ class SqliteEngine(Engine):
         except Exception as error:
             if self._open().in_transaction:
                 self.rows("ROLLBACK TO SAVEPOINT _headwater_part")
+                self.rows("RELEASE SAVEPOINT _headwater_part")
             elif isinstance(error, sqlite3.IntegrityError):
                 advice = "A trigger undoes what other records wrote: let it say RAISE(ABORT, ...), not ROLLBACK."
                 raise DestinationError(f"{self.title}, {self.where}: {error}. {advice}") from error
