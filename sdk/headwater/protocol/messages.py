@@ -21,8 +21,7 @@ from headwater.errors import FailureType
 
 Json = Mapping[str, Any]
 
-_PIECE = 1 << 16
-"""Bytes of a state that are compressed together."""
+_PIECE = 1 << 16  # bytes of a state that are compressed together
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,8 @@ class State:
 
     def __init__(self, raw: Json) -> None:
         self._raw: Json | None = raw
-        self._packed: list[bytes] = []  # its JSON; all but the last piece compressed
-        self._of: StreamDescriptor | None = None  # where it was made of pieces
+        self._packed: list[bytes] = []  # its JSON, where it was made of pieces: all but the last compressed
+        self._of: StreamDescriptor | None = None  # the stream then
 
     @property
     def raw(self) -> Json:

@@ -56,7 +56,7 @@ class Pending:
     """Rows of one table that are not records yet.
 
     :ivar wanted: the fields of the records, whether the table has them now or not; and whether each may be a text.
-    :ivar key: the columns of the primary key. What the log calls a key is another one, or with REPLICA IDENTITY FULL all.
+    :ivar key: the columns of the primary key: with REPLICA IDENTITY FULL the log calls all columns some of the key.
     :ivar rows: each with its place in the log, when it was committed, and whether it was deleted.
     """
 

@@ -56,8 +56,7 @@ class SqliteEngine(Engine):
     """
 
     title = "SQLite"
-    binds = True
-    file = True
+    binds = file = True
     names = NameRules(prefixes=("sqlite_",))
 
     def __init__(self, path: str, busy_seconds: float) -> None:
