@@ -72,8 +72,9 @@ class Flow:
     def configure(self, catalog: Catalog, modes: Collection[str], *, full_refresh: bool = False) -> ConfiguredCatalog:
         """The flow's streams of a source's catalog.
 
-        A stream is read incrementally where it can be, and deduplicated where it has a primary key and the
-        destination can do it (``modes``), unless the flow says otherwise.
+        A stream is read incrementally where it can be and a cursor is known, the source's or the flow's, and
+        deduplicated where it has a primary key and the destination can do it (``modes``), unless the flow says
+        otherwise.
 
         :raises FlowError: for a stream or a column that the source does not have.
         """
@@ -90,7 +91,9 @@ class Flow:
         mode = options.mode or self.options.mode
         if mode is None:
             mode = "append_dedup" if key and "append_dedup" in modes else "append"
-        sync_mode = options.sync_mode or self.options.sync_mode or stream.sync_mode
+        by_cursor = options.cursor_field is not None and "incremental" in stream.stream.supported_sync_modes
+        default = "incremental" if by_cursor else stream.sync_mode
+        sync_mode = options.sync_mode or self.options.sync_mode or default
         if full_refresh or (mode.startswith("overwrite") and options.sync_mode is None):
             sync_mode = "full_refresh"
         if sync_mode not in stream.stream.supported_sync_modes:

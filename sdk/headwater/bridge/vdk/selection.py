@@ -56,8 +56,13 @@ def chosen(
                 f"{', '.join(stream.stream.supported_sync_modes)}.",
                 stream=stream.stream.name,
             )
-        if said.sync_mode == "full_refresh" or (said.sync_mode is None and said.mode == "overwrite"):
-            stream = replace(stream, sync_mode="full_refresh")
+        sync_mode = said.sync_mode
+        if sync_mode is None and said.mode == "overwrite":
+            sync_mode = "full_refresh"
+        elif sync_mode is None and said.cursor_path is not None and "incremental" in stream.stream.supported_sync_modes:
+            sync_mode = "incremental"  # what else would the cursor be for
+        if sync_mode is not None:
+            stream = replace(stream, sync_mode=sync_mode)  # type: ignore[arg-type]
         if said.key_paths is not None:
             stream = replace(stream, primary_key=said.key_paths)
         if said.cursor_path is not None:
