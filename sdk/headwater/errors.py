@@ -10,6 +10,7 @@
      +-- SkipSlice                                not a failure: this slice can't be read, go on with the next
      +-- BridgeError             system_error     between a source and a destination
           +-- DestinationError   system_error     the destination refused or failed
+          |    +-- DestinationConfigError  config_error  its host, user, password, path or rights are wrong
           +-- ForeignError       system_error     a connector's process broke the protocol or died
           +-- StateError         system_error     a state could not be loaded or stored
           +-- FlowError          config_error     the flow's own configuration
@@ -108,6 +109,12 @@ class BridgeError(HeadwaterError):
 
 class DestinationError(BridgeError):
     """The destination refused a batch, or could not be reached."""
+
+
+class DestinationConfigError(DestinationError):
+    """The destination lets nobody in that way: a wrong host, user, password, name, path or right. The user must act."""
+
+    failure_type = "config_error"
 
 
 class ForeignError(BridgeError):

@@ -17,8 +17,9 @@ from headwater.bridge.sinks.engine import Engine
 from headwater.bridge.sinks.gate import MISFITS
 from headwater.bridge.sinks.options import SqlOptions
 from headwater.bridge.sinks.tables import StreamTables, open_tables
+from headwater.bridge.sinks.turns import is_users
 from headwater.bridge.states.sql import SqlStates
-from headwater.errors import BridgeError, DestinationError
+from headwater.errors import BridgeError, DestinationConfigError, DestinationError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
 from headwater.protocol.messages import State, StreamDescriptor
 
@@ -293,4 +294,5 @@ class SqlSink:
             advice = self.engine.advice(error)
             if advice is None:
                 raise
-            raise DestinationError(f"{self.engine.title}, {self.engine.where}: {advice}") from error
+            kind = DestinationConfigError if is_users(advice) else DestinationError
+            raise kind(f"{self.engine.title}, {self.engine.where}: {advice}") from error
