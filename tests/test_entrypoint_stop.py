@@ -98,6 +98,18 @@ class TestSignals:
         assert "trying again" in run.logged
         assert run.statuses("stubborn") == ["STARTED", "RUNNING", "INCOMPLETE"]
 
+    @pytest.mark.parametrize("after", [(), ("numbers",)])
+    def test_code_that_takes_it_for_the_end(self, toy: Toy, after: tuple[str, ...]) -> None:
+        """Its slice was cut short: neither a state nor a status may say that it was read."""
+        with toy.start("read", "leaving", *after) as process:
+            process.wait_for(b"waiting now")
+            process.signal(TERM)
+            run = process.end()
+        assert run.code == 143
+        assert run.statuses("leaving") == ["STARTED", "RUNNING", "INCOMPLETE"]
+        assert run.states("leaving") == []
+        assert "COMPLETE" not in run.statuses("numbers")
+
     def test_code_that_can_not_be_interrupted(self, toy: Toy) -> None:
         with toy.start("read", "deaf") as process:
             process.wait_for(b"waiting now")

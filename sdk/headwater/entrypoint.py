@@ -40,6 +40,7 @@ from headwater.errors import (
 from headwater.process.arguments import UsageError, parse_arguments, read_catalog, read_config, read_state
 from headwater.process.environment import Environment, log_level, open_missing, silence
 from headwater.process.masking import Mask
+from headwater.process.relay import relay
 from headwater.process.stop import CLOSED
 from headwater.protocol.messages import (
     CatalogMessage,
@@ -49,7 +50,6 @@ from headwater.protocol.messages import (
     Level,
     Log,
     Message,
-    Records,
 )
 from headwater.secrets import secrets_in
 from headwater.source import Source
@@ -187,7 +187,7 @@ class Command:
         catalog, state = read_catalog(self._arguments.catalog), read_state(self._arguments.state)
         messages = as_generator(source.read(catalog, state))
         assert isinstance(messages, GeneratorType)
-        self._relay(messages)
+        relay(messages, self._stop, self._send)
         return 0
 
     def _secrets(self) -> Iterable[str]:
@@ -211,25 +211,6 @@ class Command:
         else:
             self._wire.write(ConnectionStatus(True))
         return 0
-
-    def _relay(self, messages: GeneratorType[Message, None, None]) -> None:
-        """Write the messages as they come. When the read is to stop, the source is told where it waits for
-        the next one to be asked for, and what it says then (a state, INCOMPLETE) is written too."""
-        stop = self._stop
-        stop.messages = messages
-        message: Message | None = None
-        try:
-            while True:
-                # once, be it here or by a signal in the middle of the source; again, where the author's code took it
-                # for an error and goes on
-                if stop.code is not None and (not stop.told or isinstance(message, Records)):
-                    message = messages.throw(stop.tell())
-                else:
-                    message = next(messages)
-                stop.heard = stop.told and not isinstance(message, Records)
-                self._send(message)
-        except StopIteration:
-            pass
 
     def _send(self, message: Message) -> None:
         """What the source says, from its iterator or in the middle of reading."""

@@ -22,6 +22,7 @@ from headwater.entrypoint import Command, as_generator, log, run_command
 from headwater.errors import ConfigError, IncompleteError
 from headwater.process.arguments import Parser, json_of, read_config, text_of
 from headwater.process.environment import Environment
+from headwater.process.relay import relay
 from headwater.process.stop import CLOSED
 from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import Control, ErrorTrace, Level, Log, Message, StreamDescriptor
@@ -188,7 +189,7 @@ class _TapCommand(Command):
         messages = as_generator(source.read(catalog, states))
         assert isinstance(messages, GeneratorType)
         try:
-            self._relay(messages)
+            relay(messages, self._stop, self._send)
         except IncompleteError:
             for stream, why in run.failures.items():
                 self._wire.write(Log(Level.FATAL, f"Stream {stream} failed: {why}"))

@@ -130,6 +130,19 @@ class Wrapping(Sleeping):
             raise RuntimeError("The connection is in a wrong state.") from None
 
 
+class Leaving(Sleeping):
+    """Takes the request to stop for the end of what there is."""
+
+    name = "leaving"
+    cursor = Cursor("at")
+
+    def wait(self) -> None:
+        try:
+            time.sleep(300)
+        except BaseException:
+            log.info("nothing more, it seems")
+
+
 class Deaf(Sleeping):
     """Is in a C function that is not to be interrupted."""
 
