@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from headwater import Slice
-from headwater.errors import Stopped
+from headwater import Cursor, Slice
+from headwater.errors import IncompleteError, SourceError, Stopped
 from headwater.protocol.messages import Records, State, Status, StreamStatus
 from headwater.stream import Page
 from headwater.testing import read
@@ -93,3 +93,29 @@ def test_what_waits_is_bounded_by_bytes() -> None:
                 made[0] -= 1
     assert count == 120
     assert made[1] <= 8 + 6 + 2
+
+
+def test_a_slice_whose_code_takes_the_end_of_its_stream_for_its_own_is_not_done() -> None:
+    """Where another slice fails, those that are being read are stopped; code that swallows that seems to have ended."""
+    waits = threading.Event()
+
+    class Swallowing(Parts):
+        cursor = Cursor("at")
+
+        def pages(self, slice: Slice) -> Iterator[Page]:
+            if slice.partition["part"] == "fails":
+                waits.wait(60.0)
+                raise SourceError("x")
+            yield Page.of_rows([{"id": 1, "at": 1}], self.cursor)
+            waits.set()
+            try:
+                pause(3600.0)
+            except BaseException:
+                return
+
+    source = Many(2, s={"ends": (), "fails": ()})
+    source.streams = lambda: [Swallowing(source, "s", source.made["s"])]  # type: ignore[method-assign]
+    result = read(source)
+    assert isinstance(result.error, IncompleteError)
+    assert ids(result.messages) == [1]
+    assert not any((message.stream_state or {}).get("states") for message in states(result.messages))
