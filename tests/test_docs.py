@@ -130,6 +130,26 @@ def test_the_shop_of_the_page_reads_orders_and_their_lines() -> None:
         assert [row["id"] for row in result.records["order_lines"]] == [10, 20, 30]
 
 
+def test_a_child_of_the_page_without_a_cursor_takes_its_parents() -> None:
+    test_the_code_of_a_page_runs("docs/write-a-connector.md")
+    module = sys.modules["docs_write_a_connector"]
+    from headwater.testing import read
+
+    class Shop(module.Shop):  # type: ignore[name-defined,misc]
+        def streams(self) -> list[Any]:
+            return [module.Parcels(self)]
+
+    with Upstream() as api:
+        api.on("/shops/berlin/orders", json=ORDERS)
+        for order in ORDERS:
+            api.on(f"/shops/berlin/orders/{order['id']}/parcels", json=[{"id": order["id"] * 10}])
+        source = Shop.from_config({"token": "t", "shops": ["berlin"]})
+        source.base_url = lambda: api.url
+        first = read(source).ok()
+        assert [row["id"] for row in first.records["parcels"]] == [10, 20, 30]
+        assert [row["id"] for row in read(source, state=first).ok().records["parcels"]] == [30]
+
+
 def test_the_children_of_the_page_have_their_parents_records() -> None:
     test_the_code_of_a_page_runs("docs/write-a-connector.md")
     module = sys.modules["docs_write_a_connector"]
