@@ -153,3 +153,10 @@ class TestSecrets:
         run = toy.run("read", "printing", "leaking", token=key)
         assert "abcdefghijklmnop" not in run.stdout.decode()
         assert "qrstuvwxyz012345" not in run.stdout.decode()
+
+
+def test_what_a_read_printed_is_no_state_file_and_its_error_says_so(toy: Toy) -> None:
+    lines = '{"type": "STATE"}\n{"type": "STATE"}\n'
+    (error,) = toy.run("read", "numbers", state=lines).of("ERROR")
+    assert error["failure_type"] == "config_error"
+    assert "state.json is not JSON: Extra data" in error["message"] and "One list of states" in error["message"]

@@ -52,6 +52,7 @@ class TestDocuments:
         assert b"airbyte_secret" not in run.stdout
         text = execute([*TOY_TAP, "--about"])
         assert b"token (required, secret): A token" in text.stdout
+        assert b"  num_workers: Workers [1]\n" in text.stdout
 
     def test_help_and_version(self) -> None:
         run = execute([*TOY_TAP, "--help"])

@@ -96,7 +96,10 @@ def _sync(
     states: StateStore | None,
     options: argparse.Namespace,
 ) -> None:
-    _LOG.info("Flow %s: %d streams of %s.", flow.name, len(catalog.streams), flow.connector)
+    count = len(catalog.streams)
+    _LOG.info("Flow %s: %d stream%s of %s.", flow.name, count, "" if count == 1 else "s", flow.connector)
+    if not count:
+        _LOG.warning("Flow %s: nothing is read, as the source has no streams. Look at its settings.", flow.name)
     display = None if options.no_progress else Display(sys.stderr, lambda line: _LOG.info("%s", line))
     with beside_the_log(display) if display else nullcontext():
         result = sync(

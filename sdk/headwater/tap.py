@@ -134,7 +134,8 @@ def _about_text(told: dict[str, Any]) -> str:
     for name, setting in told["settings"].get("properties", {}).items():
         marks = [mark for mark, is_so in (("required", name in required), ("secret", setting.get("secret"))) if is_so]
         text = setting.get("description") or setting.get("title") or ""
-        lines.append(f"  {name}{' (' + ', '.join(marks) + ')' if marks else ''}: {text}")
+        default = f"[{setting['default']}]" if setting.get("default") not in (None, "") else ""
+        lines.append(f"  {name}{' (' + ', '.join(marks) + ')' if marks else ''}: {f'{text} {default}'.strip()}")
     return "\n".join([*lines, "", f"Capabilities: {', '.join(told['capabilities'])}", ""])
 
 

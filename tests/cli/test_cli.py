@@ -13,6 +13,7 @@ import pytest
 from headwater import cli
 from headwater.cli_run import paragraph
 from headwater.errors import ConfigError, IncompleteError, SourceError, TransientError
+from headwater.protocol.catalog import Catalog
 from headwater.protocol.messages import State
 from tests.cli.fake import FLOW, ISSUES, Fake, rows
 
@@ -76,6 +77,14 @@ def test_exit_codes(flow: Path, capsys: pytest.CaptureFixture[str], error: BaseE
     Fake.fail = None
     assert cli.main(["run", str(flow)]) == 0
     assert Fake.seen[-1][1] == [State.of_stream(ISSUES, {"at": 1})]
+
+
+def test_a_source_without_streams_is_told(
+    flow: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fake, "discover", lambda self: Catalog(()))
+    assert cli.main(["run", str(flow)]) == 0
+    assert "Flow hub_db: nothing is read, as the source has no streams" in caplog.text
 
 
 def test_usage(flow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

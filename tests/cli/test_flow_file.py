@@ -24,7 +24,12 @@ from tests.cli.fake import FLOW, ISSUES, Fake
         ("sqlite:///", "mysql://root:pw@", "'mysql://…' names no destination"),
         ('to = "db"', 'to = "db"\nstreams = ["isues"]', "'isues'"),
         ('to = "db"', 'to = "db"\nstream = ["issues"]', "'stream', which is not known"),
-        ('to = "db"', 'to = "db"\nmode = "apend"', "must be one of append, overwrite"),
+        ('to = "db"', 'to = "db"\nmode = "apend"', "must be one of append, append_dedup"),
+        (
+            'to = "db"',
+            'to = "db"\nmode = "soft_delete"',
+            "must be one of append, append_dedup, overwrite, overwrite_dedup",
+        ),
         ('to = "db"', 'to = "db"\n[flows.streams.issues]\ncolumns = ["titel"]', "no column 'titel'"),
         ('to = "db"', 'to = "db"\nmode = "append_dedup"', "'commits'.*primary key"),
         ('target = "sqlite:///out.db"', 'method = "mysql"', r"'mysql' is not known here.*postgresql://USER:PASSWORD@"),

@@ -36,10 +36,12 @@ from headwater.bridge.foreign.opened import checked, kind_of
 from headwater.bridge.sinks import FORMS
 from headwater.bridge.sinks.options import CHOICES, SqlOptions
 from headwater.errors import FlowError
-from headwater.protocol.catalog import DestinationSyncMode, SyncMode
+from headwater.protocol.catalog import SyncMode
 
 tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
+# Of the protocol's those that a destination here can do.
+_MODES = ("append", "append_dedup", "overwrite", "overwrite_dedup")
 _STREAM = ("columns", "sync_mode", "mode", "primary_key", "cursor_field")
 _FLOW = ("from", "to", "name", "streams", "sync_mode", "mode", "state", *CHOICES)
 # What a target looks like, by the method.
@@ -165,7 +167,7 @@ def _streams(value: Any, where: str) -> dict[str, StreamOptions] | None:
 
 def _options(table: Mapping[str, Any], where: str) -> StreamOptions:
     _choice(table, "sync_mode", get_args(SyncMode), where)
-    _choice(table, "mode", get_args(DestinationSyncMode), where)
+    _choice(table, "mode", _MODES, where)
     key = table.get("primary_key")
     if key is not None:
         if not isinstance(key, list) or not key:

@@ -206,7 +206,9 @@ def json_of(text: str, path: str, what: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:  # its message says where, and never quotes the text
-        raise ConfigError(f"The {what} file {path} is not JSON: {error}.") from None
+        is_lines = what == "state" and error.msg == "Extra data"
+        hint = " One list of states, or of STATE messages, is needed, not a line for each." if is_lines else ""
+        raise ConfigError(f"The {what} file {path} is not JSON: {error}.{hint}") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"The {what} file {path} can't be read as JSON: {type(error).__name__}.") from None
 
