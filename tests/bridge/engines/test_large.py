@@ -56,6 +56,13 @@ def test_a_large_batch_with_misfits_is_looked_at_some_at_a_time(db: Database, mo
     assert db.query("SELECT * FROM _headwater_unsettled") == []
 
 
+def test_a_record_that_is_larger_than_that_and_does_not_fit(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "_CAREFUL", 200)
+    catalog = stream(properties={"id": INT, "v": {"type": "string"}})
+    db.land(catalog, {"id": 1, "v": "x"}, {"id": "two", "v": "x" * 1000}, {"id": 3, "v": "x"})
+    assert db.query("SELECT length(v) FROM issues ORDER BY 1") == [(1,), (1,), (1000,)]
+
+
 def test_duckdb_gets_whole_row_groups(duck: Database) -> None:
     catalog = stream(properties={"id": INT})
     pages = [

@@ -108,7 +108,7 @@ class SqlSink:
     def _write_at_once(self, stream: StreamTables, batch: Batch, covered: Sequence[State]) -> int:
         attempt = Attempt(batch, stream.targets, secrets.token_hex(8), self.options, stream.splitter)
         if not self._quickly(stream, attempt, covered):
-            if batch.size > 2 * _CAREFUL:
+            if len(batch) > 1 and batch.size > 2 * _CAREFUL:
                 return self._write(stream, batch, covered, max(1, len(batch) * _CAREFUL // batch.size))
             self._carefully(stream, attempt, covered)
         stream.written = True
