@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from headwater.acceptance.client_container import ClientContainer
+from headwater.acceptance.client_container import ClientContainer, ClientFailed
 from headwater.acceptance.config_file import ConfigFile, load
 from headwater.acceptance.running import yaml_of
 from headwater.acceptance.settings import Settings
@@ -178,3 +179,22 @@ def test_what_is_for_all_suites_and_for_one_fills_the_source_together(folder: Pa
         "final_teardown": ["empty.py"],
     }  # fmt: skip
     assert [client.has("setup"), client.has("teardown")] == [True, False]
+
+
+def test_a_command_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its container would go on when nobody waits for the docker command any more."""
+    asked: list[list[str]] = []
+
+    def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        asked.append(words)
+        if words[1] == "run":
+            raise subprocess.TimeoutExpired(words, 900)
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    client = ClientContainer(tmp_path, tmp_path / "Dockerfile", None, {"setup": ["fill"]}, "image")
+    with pytest.raises(ClientFailed, match="setup_command did not end"):
+        client.run("setup")
+    ran, ended = asked
+    assert ended == ["docker", "rm", "--force", ran[ran.index("--name") + 1]]

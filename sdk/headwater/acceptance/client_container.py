@@ -9,7 +9,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -22,6 +24,10 @@ _SECONDS = 900.0
 
 class ClientFailed(Exception):
     """One of the commands failed, so that nothing is known of the connector."""
+
+
+class ClientLate(ClientFailed):
+    """One of the commands did not end in time."""
 
 
 class Client(Protocol):
@@ -67,8 +73,14 @@ class ClientContainer:
         volumes += [f"{tests}:/connector/integration_tests"] if tests.is_dir() else []
         volumes += [f"{self.secrets}:/tmp/config.json:ro"] if self.secrets is not None else []
         mounts = [word for volume in volumes for word in ("-v", volume)]
-        words = ["run", "--rm", "--network", "host", *mounts, self._image, *self.commands[when]]
-        _docker(words, f"{when}_command")
+        name = f"headwater-client-{uuid.uuid4().hex[:12]}"
+        words = ["run", "--rm", "--name", name, "--network", "host", *mounts, self._image, *self.commands[when]]
+        try:
+            _docker(words, f"{when}_command")
+        except ClientLate:  # it would go on changing the source
+            with suppress(ClientFailed):
+                _docker(["rm", "--force", name], f"to end {when}_command")
+            raise
 
     def _built(self) -> str:
         with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +96,7 @@ def _docker(words: list[str], what: str) -> None:
     try:
         done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603, S607
     except subprocess.TimeoutExpired:
-        raise ClientFailed(f"client_container_config: {what} did not end in {_SECONDS:.0f} s.") from None
+        raise ClientLate(f"client_container_config: {what} did not end in {_SECONDS:.0f} s.") from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-400:]
         raise ClientFailed(f"client_container_config: {what} exited with {done.returncode}: {said}")
