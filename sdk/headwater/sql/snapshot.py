@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("headwater")
 
+_RECOVERY = ("SerializationFailure", "DeadlockDetected")
+"""psycopg's names for a conflict with recovery, on a standby; what the server says of it is in its own language."""
+
 
 class PointLost(TransientError):
     """The point in time that was read is gone; another one can be had."""
@@ -94,7 +97,7 @@ class Snapshot:
 
         :param age: that of the point in time at which it failed.
         """
-        lost = self._name is None or isinstance(error, PointLost) or "conflict with recovery" in str(error)
+        lost = self._name is None or isinstance(error, PointLost) or error.internal in _RECOVERY
         with self._lock:
             if age != self.age or self._is_closed:
                 return
