@@ -1,4 +1,4 @@
-"""A cursor that a flow names is one to read by: a table has none of its own."""
+"""A cursor and a key that a flow names: what is read by them, and what is wrong in them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from headwater import cli
 from headwater.bridge.vdk.definitions import StreamDefinition
 from headwater.bridge.vdk.selection import Selection, chosen
+from headwater.errors import ConfigError
 from source_sqlite import SqliteSource
 
 FLOW = """
@@ -68,3 +69,19 @@ def test_in_a_data_job(shop: Path, said: StreamDefinition, sync_mode: str) -> No
     catalog = SqliteSource.from_config({"path": str(shop / "shop.db")}).discover()
     (orders,) = chosen(catalog, Selection({"orders": said}), None, ["append", "append_dedup"]).streams
     assert orders.sync_mode == sync_mode
+
+
+@pytest.mark.parametrize("said", ['primary_key = ["ident"]', 'cursor_field = "ident"'])
+def test_a_misspelt_column_is_told_before_anything_is_read(
+    shop: Path, capsys: pytest.CaptureFixture[str], said: str
+) -> None:
+    (shop / "flow.toml").write_text(FLOW + f"[flows.streams.orders]\n{said}\n")
+    assert cli.main(["run", str(shop / "flow.toml")]) == 2
+    assert (
+        "Stream 'orders' has no column 'ident' for its key or cursor. It has: id, updated_at, note."
+        in capsys.readouterr().err
+    )
+    catalog = SqliteSource.from_config({"path": str(shop / "shop.db")}).discover()
+    definition = StreamDefinition(primary_key=[["ident", "x"]])
+    with pytest.raises(ConfigError, match="no column 'ident'"):
+        chosen(catalog, Selection({"orders": definition}), None, ["append"])

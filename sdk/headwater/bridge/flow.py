@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from headwater.bridge.choice import with_choice
 from headwater.bridge.sinks.options import SqlOptions
 from headwater.errors import ConfigError, FlowError
 from headwater.protocol.catalog import (
@@ -87,10 +88,13 @@ class Flow:
 
     def _configure(self, stream: ConfiguredStream, modes: Collection[str], full_refresh: bool) -> ConfiguredStream:
         options = (self.streams or {}).get(stream.stream.name, StreamOptions())
-        key = stream.primary_key if options.primary_key is None else options.primary_key
+        try:
+            stream = with_choice(stream, options.primary_key, options.cursor_field)
+        except ConfigError as error:
+            raise FlowError(f"The flow {self.name!r}: {error}", stream=stream.stream.name) from None
         mode = options.mode or self.options.mode
         if mode is None:
-            mode = "append_dedup" if key and "append_dedup" in modes else "append"
+            mode = "append_dedup" if stream.primary_key and "append_dedup" in modes else "append"
         by_cursor = options.cursor_field is not None and "incremental" in stream.stream.supported_sync_modes
         default = "incremental" if by_cursor else stream.sync_mode
         sync_mode = options.sync_mode or self.options.sync_mode or default
@@ -104,8 +108,7 @@ class Flow:
                     stream=stream.stream.name,
                 )
             sync_mode = stream.sync_mode
-        cursor = stream.cursor_field if options.cursor_field is None else options.cursor_field
-        chosen = replace(stream, destination_sync_mode=mode, sync_mode=sync_mode, primary_key=key, cursor_field=cursor)
+        chosen = replace(stream, destination_sync_mode=mode, sync_mode=sync_mode)
         if options.columns is None:
             return chosen
         try:

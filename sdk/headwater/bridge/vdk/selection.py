@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from headwater.bridge.choice import with_choice
 from headwater.bridge.vdk.definitions import StreamDefinition
 from headwater.bridge.vdk.errors import DefinitionError
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog
@@ -63,10 +64,7 @@ def chosen(
             sync_mode = "incremental"  # what else would the cursor be for
         if sync_mode is not None:
             stream = replace(stream, sync_mode=sync_mode)  # type: ignore[arg-type]
-        if said.key_paths is not None:
-            stream = replace(stream, primary_key=said.key_paths)
-        if said.cursor_path is not None:
-            stream = replace(stream, cursor_field=said.cursor_path)
+        stream = with_choice(stream, said.key_paths, said.cursor_path)
         dedup = bool(stream.primary_key) and "append_dedup" in modes
         mode = said.mode or ("append_dedup" if dedup else "append")
         stream = replace(stream, destination_sync_mode=mode)  # type: ignore[arg-type]

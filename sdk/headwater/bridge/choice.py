@@ -1,0 +1,30 @@
+"""What a user chooses of a stream besides its columns: its key and its cursor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from headwater.errors import ConfigError
+from headwater.protocol.catalog import ConfiguredStream
+from headwater.protocol.fields import FieldPath
+
+
+def with_choice(
+    stream: ConfiguredStream, primary_key: tuple[FieldPath, ...] | None, cursor_field: FieldPath | None
+) -> ConfiguredStream:
+    """The same stream with a user's own key and cursor, where they are given.
+
+    :raises ConfigError: if one is of a column that is not in the stream's schema, where that names any. Rows without
+        their key would be appended in every run.
+    """
+    properties = stream.stream.json_schema.get("properties") or {}
+    chosen = [*(primary_key or ()), *([cursor_field] if cursor_field else [])]
+    unknown = [path[0] for path in chosen if path and path[0] not in properties] if properties else []
+    if unknown:
+        raise ConfigError(
+            f"Stream {stream.stream.name!r} has no column {', '.join(map(repr, unknown))} for its key or cursor. "
+            f"It has: {', '.join(properties)}.",
+            stream=stream.stream.name,
+        )
+    key = stream.primary_key if primary_key is None else primary_key
+    return replace(stream, primary_key=key, cursor_field=stream.cursor_field if cursor_field is None else cursor_field)
