@@ -41,6 +41,18 @@ def test_an_update_leaves_a_row_where_it_is_whatever_the_log_calls_its_key(sql: 
     assert table_of(first, second) == truth(sql)
 
 
+def test_a_table_whose_log_tells_another_key_is_read_whole(sql: Any, caplog: Any) -> None:
+    sql("ALTER TABLE orders ALTER note SET NOT NULL")
+    sql("CREATE UNIQUE INDEX notes ON orders (note)")
+    sql("ALTER TABLE orders REPLICA IDENTITY USING INDEX notes")
+    sql("INSERT INTO orders VALUES (1, 'a'), (2, 'b')")
+    first = run(sql)
+    sql("DELETE FROM orders WHERE id = 2")
+    second = run(sql, first)
+    assert rows(second) == list(truth(sql).values())
+    assert "Table public.orders is read whole" in caplog.text
+
+
 def test_columns_that_are_called_what_queries_call_things(sql: Any) -> None:
     names = ["t", "r", "u", "q", "c0", "place", "_place"]
     sql(f"CREATE TABLE odd (id int PRIMARY KEY, {', '.join(f'{name} int' for name in names)}, v text)")

@@ -87,10 +87,11 @@ class Pending:
             self.rows.append((new, lsn, at, False))
 
     def _key(self, row: Row, change: Change) -> list[Any]:
+        by_name = change.is_whole and self.key
         return [
             value
             for value, each in zip(row, self.relation.fields, strict=True)
-            if (each.name in self.key if change.is_whole else each.is_key)
+            if (each.name in self.key if by_name else each.is_key)
         ]
 
 

@@ -6,9 +6,11 @@ read, to what the stored state says, so the server keeps each change until its r
 
 from __future__ import annotations
 
+import logging
 import secrets
 import struct
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ConfigError
@@ -21,10 +23,19 @@ from headwater.sql.snapshot import Snapshot
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+log = logging.getLogger("headwater")
+
 _PEEK = """COPY (SELECT data FROM pg_logical_slot_peek_binary_changes({slot}, {upto}::pg_lsn, NULL,
 'proto_version', '1', 'publication_names', {names})) TO STDOUT (FORMAT binary)"""
 
 
+_PUBLISHED = """
+SELECT schemaname, tablename, EXISTS (
+  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indrelid = c.oid
+  WHERE n.nspname = p.schemaname AND c.relname = p.tablename AND c.relreplident = 'i' AND i.indisreplident
+  AND NOT i.indisprimary
+) FROM pg_publication_tables p WHERE pubname = {publication}
+"""
 _STEP = 64
 """Messages that are taken at once."""
 _SIZE = struct.Struct(">i").unpack_from
@@ -43,7 +54,7 @@ class Slot:
         self.publication = publication
 
     def check(self, connection: Connection) -> frozenset[StreamDescriptor]:
-        """The tables that are published.
+        """The tables that are published, and of whose rows the log tells the primary key.
 
         :raises ConfigError: when the server, the user, the slot or the publication is not ready.
         """
@@ -68,10 +79,15 @@ class Slot:
             raise ConfigError(
                 f"There is no publication {self.publication!r}. Make it: CREATE PUBLICATION ... FOR TABLE ..."
             )
-        rows = connection.exec_driver_sql(
-            f"SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = {literal(self.publication)}"
+        rows = list(connection.exec_driver_sql(_PUBLISHED.format(publication=literal(self.publication))))
+        for schema, name, _ in filter(itemgetter(2), rows):
+            log.warning(
+                "Table %s.%s is read whole: the log tells rows that are gone by another index than its primary key. "
+                "ALTER TABLE ... REPLICA IDENTITY DEFAULT, or FULL, mends that.", schema, name,
+            )  # fmt: skip
+        return frozenset(
+            StreamDescriptor(str(name), str(schema)) for schema, name, by_another in rows if not by_another
         )
-        return frozenset(StreamDescriptor(str(name), str(schema)) for schema, name in rows)
 
     def advance(self, connection: Connection, lsn: int) -> None:
         """Let the server forget what was committed before.
