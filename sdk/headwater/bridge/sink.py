@@ -21,12 +21,14 @@ class BatchSize:
     """How large a batch is to be.
 
     :ivar bytes: a stream's batch is written when it holds so many, of JSON.
-    :ivar rows: it is written at so many records, too, and until then takes no part of them that no state covers:
-        for a destination that writes so many at once for less. None: any number.
+    :ivar rows: it is written at so many records, too, and what is more waits for the next: for a destination that
+        writes so many at once for less. None: any number.
+    :ivar columns: of a table with more, the destination writes no more at once than usual. None: any number.
     """
 
     bytes: int = 8 * 2**20
     rows: int | None = None
+    columns: int | None = None
 
     @property
     def together(self) -> int:
@@ -101,6 +103,10 @@ class Batch:
             count = max(0, count - len(part))
         size = sum(part.size for part in tail)
         return Batch(self.stream, head, self.size - size), Batch(self.stream, tail, size)
+
+    def rows_in(self, size: int) -> int:
+        """About how many of its records are so many bytes."""
+        return max(1, len(self) * size // max(1, self.size))
 
     def rows(self) -> Iterable[dict[str, Any]]:
         """The records as dictionaries."""

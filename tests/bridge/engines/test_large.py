@@ -78,3 +78,18 @@ def test_duckdb_gets_whole_row_groups(duck: Database) -> None:
     assert groups == [(122_880,), (122_880,), (14_240,)]
     assert duck.query("SELECT count(DISTINCT id), count(*) FROM issues") == [(260_000, 260_000)]
     assert duck.query("SELECT * FROM _headwater_unsettled") == []
+
+
+def test_duckdb_has_the_memory_for_wide_tables(duck: Database) -> None:
+    names = [f"c{n}" for n in range(300)]
+    catalog = stream(
+        properties={"id": INT, **{name: {"type": "string"} for name in names}}, mode="append_dedup", key=[["id"]]
+    )
+    text = "x" * 40
+    pages = [
+        records_of(catalog, *({"id": n, **dict.fromkeys(names, f"{text}{n}")} for n in range(at, at + 500)))
+        for at in range(0, 4000, 500)
+    ]
+    for _ in range(2):
+        sync(Scripted(*pages, state("issues", 1), status("issues")), catalog, duck.sink())
+    assert duck.query("SELECT count(*), count(DISTINCT c299) FROM issues") == [(4000, 4000)]

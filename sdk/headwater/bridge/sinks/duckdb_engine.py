@@ -53,10 +53,13 @@ _TEXTS = {
     Kind.TIMESTAMP_TZ: _ISO,
     Kind.BINARY: "to_base64({0})",
 }
-# One thread keeps records in their order, and costs the least; memory beyond the limit goes to disk.
-_SETTINGS = {"threads": "1", "memory_limit": "'96MB'", "wal_autocheckpoint": "'64MB'", "TimeZone": "'UTC'"}
+# One thread keeps records in their order, and costs the least.
+_SETTINGS = {"threads": "1", "wal_autocheckpoint": "'64MB'", "TimeZone": "'UTC'"}
 _HUGE = range(-(2**127), 2**127)
 _POLL_SECONDS = 0.2
+# Memory beyond the limit goes to disk; but a block of each column and a copy to compress it can't, nor a record that is
+# read and its copies.
+_MEGABYTES, _OF_A_COLUMN, _COPIES = 64, 1, 3
 
 
 class DuckdbEngine(Engine):
@@ -70,10 +73,13 @@ class DuckdbEngine(Engine):
     file = True
     # A transaction that fills a row group to its end is compressed straight into the file; of any other all rows
     # go through the write-ahead log, and their group is written anew with the next.
-    batch_size = BatchSize(64 * 2**20, 122_880)
+    batch_size = BatchSize(64 * 2**20, 122_880, columns=100)
     # DuckDB's index fails, and the process with it, where a key is deleted and inserted again too often.
     keeps_keys = False
     names = NameRules(prefixes=("pg_", "sqlite_", "duckdb_"), columns=frozenset(["rowid"]))
+
+    _most = _MEGABYTES + 16 * _OF_A_COLUMN
+    """Megabytes that were needed yet: several engines of a process may share a file, and its limit."""
 
     def __init__(self, path: str, lock_seconds: float) -> None:
         self.where = path
@@ -102,8 +108,16 @@ class DuckdbEngine(Engine):
                 time.sleep(_POLL_SECONDS)
         for name, value in _SETTINGS.items():
             self.rows(f"SET {name} = {value}")
+        self._allowed = 0
+        self._allow(DuckdbEngine._most)
         ((self._catalog,),) = self.rows("SELECT current_database()")
         self._files = duckdb_load.Files()
+
+    def _allow(self, megabytes: int) -> None:
+        """Let DuckDB have so much memory."""
+        if megabytes > self._allowed:
+            self._allowed = DuckdbEngine._most = max(megabytes, DuckdbEngine._most)
+            self.rows(f"SET memory_limit = '{self._allowed}MB'")
 
     def close(self) -> None:
         """Close the file."""
@@ -246,7 +260,10 @@ class DuckdbEngine(Engine):
     def load(self, load: Load) -> int:
         """Insert or upsert: DuckDB's own JSON reader makes the records rows."""
         assert self._files is not None, "the sink is not open"
-        return duckdb_load.write(self._open(), self._files, load, _DECLARED)
+        least = _MEGABYTES + _OF_A_COLUMN * (len(load.columns) + len(OWN) + len(LINK))
+        return duckdb_load.write(
+            self._open(), self._files, load, _DECLARED, lambda longest: self._allow(least + _COPIES * longest // 2**20)
+        )
 
 
 _MARKS = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\?""")

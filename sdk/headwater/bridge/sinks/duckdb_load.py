@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
@@ -51,13 +51,23 @@ def at(part: Part, column: str) -> str:
     return f"NULLIF(json_extract({column}, '{steps}'), 'null')"
 
 
-def write(connection: duckdb.DuckDBPyConnection, files: Files, load: Load, declared: Mapping[Kind, str]) -> int:
-    """Write the records into the table; how many rows have null in their key."""
+def write(
+    connection: duckdb.DuckDBPyConnection,
+    files: Files,
+    load: Load,
+    declared: Mapping[Kind, str],
+    allow: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Write the records into the table; how many rows have null in their key.
+
+    :param allow: told before records are read how many bytes the longest may have.
+    """
     check_keys(load)
     names = ""
     try:
         for first, piece in _pieces(load):
             names, rows = _rows(files, piece, first, declared)
+            allow(max(files.records.longest, files.beside.longest))
             into = load.table.sql if load.key is None else _STAGED
             if first == 0 and load.key is not None:
                 connection.execute(f"CREATE OR REPLACE TEMP TABLE {_STAGED.partition('.')[2]} AS {rows}")

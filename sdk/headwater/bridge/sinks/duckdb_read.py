@@ -29,9 +29,13 @@ _NO_COLUMN = {"nothing": ("_", "JSON")}  # a reader of none would look for some
 
 
 class JsonFile:
-    """A file that is in memory only, where the system has such, under a name that DuckDB can open."""
+    """A file that is in memory only, where the system has such, under a name that DuckDB can open.
+
+    :ivar longest: bytes that no line has more than.
+    """
 
     def __init__(self) -> None:
+        self.longest = _SMALLEST_LIMIT
         if hasattr(os, "memfd_create"):
             self._handle = os.memfd_create("headwater")
             self.name = f"/proc/self/fd/{self._handle}"
@@ -40,15 +44,15 @@ class JsonFile:
             self._handle, self.name = tempfile.mkstemp(suffix=".json")
             self._temporary = True
 
-    def fill(self, data: Sequence[bytes | msgspec.Raw]) -> int:
-        """Let it have these records, one a line, and nothing else; how long a line may be."""
+    def fill(self, data: Sequence[bytes | msgspec.Raw]) -> None:
+        """Let it have these records, one a line, and nothing else."""
         lines = b"\n".join(data)
         rest = memoryview(lines)
         at = 0
         while at < len(rest):
             at += os.pwrite(self._handle, rest[at:], at)
         os.ftruncate(self._handle, at)  # only now, as memory that stays need not be cleared
-        return _longest(lines)
+        self.longest = _longest(lines)
 
     def close(self) -> None:
         """Remove it."""
@@ -63,13 +67,13 @@ Columns = Mapping[str, tuple[str, str]]
 
 def reader(file: JsonFile, lines: Sequence[bytes | msgspec.Raw], columns: Columns) -> str:
     """A query that gives these lines as rows, in their order; they are in the file afterwards."""
-    longest = file.fill(lines)
+    file.fill(lines)
     chosen = columns or _NO_COLUMN
     read = ", ".join(f"{_text(field)}: '{kind}'" for field, kind in chosen.values())
     names = ", ".join(f"{quoted(field)} AS {name}" for name, (field, _) in chosen.items())
     return (
         f"SELECT {names} FROM read_json('{file.name}', format='newline_delimited', columns={{{read}}}, "  # noqa: S608
-        f"maximum_object_size={longest})"
+        f"maximum_object_size={file.longest})"
     )
 
 

@@ -94,8 +94,10 @@ class SqlSink:
             self.states.store(covered)
             return
         stream = self._streams[batch.stream.descriptor]
+        size = self.engine.batch_size
+        wide = size.columns is not None and len(stream.targets[0].columns) > size.columns
         with self._explained():
-            batch.refused = self._write(stream, batch, covered, self.engine.batch_size.rows)
+            batch.refused = self._write(stream, batch, covered, batch.rows_in(_CAREFUL) if wide else size.rows)
 
     def _write(self, stream: StreamTables, batch: Batch, covered: Sequence[State], rows: int | None) -> int:
         """Write a batch, so many rows in one transaction; how many were refused."""
@@ -109,7 +111,7 @@ class SqlSink:
         attempt = Attempt(batch, stream.targets, secrets.token_hex(8), self.options, stream.splitter)
         if not self._quickly(stream, attempt, covered):
             if len(batch) > 1 and batch.size > 2 * _CAREFUL:
-                return self._write(stream, batch, covered, max(1, len(batch) * _CAREFUL // batch.size))
+                return self._write(stream, batch, covered, batch.rows_in(_CAREFUL))
             self._carefully(stream, attempt, covered)
         stream.written = True
         self._tell(stream, attempt)
