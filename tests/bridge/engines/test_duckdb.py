@@ -123,7 +123,7 @@ def test_a_file_that_may_not_be_written() -> None:
         duck.land(catalog, {"id": 1})
         os.chmod(duck.path, 0o444)
         said = as_nobody(lambda: duck.land(catalog, {"id": 2}) and None)
-        assert "DestinationError: DuckDB" in said and "Grant write access" in said, said
+        assert "DestinationConfigError: DuckDB" in said and "Grant write access" in said, said
         assert duck.values("id") == [1]
 
 
