@@ -107,7 +107,7 @@ def test_every_value_is_right_and_fulfils_its_schema(mariadb: MariaDb, sql: Sql)
     assert kinds["timestamp null"]["airbyte_type"] == "timestamp_with_timezone"
     assert kinds["datetime"]["airbyte_type"] == "timestamp_without_timezone"
     assert kinds["json"]["airbyte_type"] == "json"
-    assert kinds["decimal(38,0)"] == {"type": ["null", "integer"]}
+    assert kinds["decimal(38,0)"] == {"type": ["null", "integer"], "airbyte_type": "big_integer"}
 
 
 def test_all_digits_of_a_decimal_are_in_the_record(sql: Sql) -> None:

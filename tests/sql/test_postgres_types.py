@@ -155,8 +155,8 @@ def test_the_schema_says_what_the_protocol_calls_each_type(database: str) -> Non
     properties = stream.json_schema["properties"]
     found = {kind: properties[f"c{number}"] for number, (kind, _, _) in enumerate(VALUES)}
     assert stream.json_schema["properties"]["id"] == {"type": "integer"}
-    assert found["numeric(38,0)"] == {"type": ["null", "integer"]}
-    assert found["numeric"] == {"type": ["null", "number"]}
+    assert found["numeric(38,0)"] == {"type": ["null", "integer"], "airbyte_type": "big_integer"}
+    assert found["numeric"] == {"type": ["null", "number"], "airbyte_type": "big_number"}
     assert found["date"] == {"type": ["null", "string"], "format": "date"}
     assert found["timestamp"]["airbyte_type"] == "timestamp_without_timezone"
     assert found["timestamptz"]["airbyte_type"] == "timestamp_with_timezone"

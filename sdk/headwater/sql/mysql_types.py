@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headwater.sql.tables import Kind
-from headwater.sql.types import ANY, BASE64, BOOLEAN, DATE, INTEGER, LOCAL, NUMBER, STRING, TIME, ZONED
+from headwater.sql.types import ANY, BASE64, BOOLEAN, DATE, INTEGER, LOCAL, NUMBER, STRING, TIME, ZONED, exact
 
 MARK = "CHAR(1 USING utf8mb4)"
 
@@ -39,12 +39,22 @@ _SHAPES = ("geometry", "point", "linestring", "polygon", "multipoint", "multilin
            "geometrycollection")  # fmt: skip
 
 
-def kind_of(name: str, written: str, scale: int | None, fraction: int | None, *, is_json: bool, mariadb: bool) -> Kind:
+def kind_of(
+    name: str,
+    written: str,
+    precision: int | None,
+    scale: int | None,
+    fraction: int | None,
+    *,
+    is_json: bool,
+    mariadb: bool,
+) -> Kind:
     """How values of a type are read.
 
     :param name: the type, as ``information_schema.columns.data_type`` has it.
     :param written: with its length and the like, as ``column_type`` has it.
-    :param scale: digits after the point.
+    :param precision: digits.
+    :param scale: those of them after the point.
     :param fraction: digits of a second.
     :param is_json: a text that is made sure to be JSON, which is what MariaDB has for a type.
     """
@@ -53,13 +63,13 @@ def kind_of(name: str, written: str, scale: int | None, fraction: int | None, *,
     if name == "year":
         return _YEAR
     if "zerofill" in written:
-        return replace(kind_of(name, "", scale, fraction, is_json=False, mariadb=mariadb), sql="{0} + 0")
+        return replace(kind_of(name, "", precision, scale, fraction, is_json=False, mariadb=mariadb), sql="{0} + 0")
     if name in _WHOLE:
         return _INTEGER
     if name == "bit":
         return _BITS
     if name == "decimal":
-        return Kind(NUMBER if scale else INTEGER, literal="CAST({0} AS DECIMAL(65, 30))")
+        return Kind(exact(precision, scale), literal="CAST({0} AS DECIMAL(65, 30))")
     if name == "double":
         return Kind(NUMBER, literal="CAST({0} AS DOUBLE)")
     if name == "float":

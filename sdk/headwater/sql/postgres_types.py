@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from headwater.sql.tables import Kind
+from headwater.sql.types import exact
 
 _MARK = "to_json(chr(1))"
 _INTEGER = {"type": "integer"}
@@ -73,7 +73,7 @@ _KINDS: Mapping[str, Kind] = {
     "oid": Kind(_INTEGER, "{0}::bigint", "{0}"),
     "float4": _FLOAT,
     "float8": _FLOAT,
-    "money": Kind(_NUMBER, "{0}::numeric", "{0}"),
+    "money": Kind(exact(19, 2), "{0}::numeric", "{0}"),
     "text": replace(_ORDERED, splits=True),
     "varchar": replace(_ORDERED, splits=True),
     "bpchar": _ORDERED,
@@ -133,10 +133,17 @@ def kind_of(oid: int, modifier: int, types: Mapping[int, Type], written: str) ->
 
 def _numeric(modifier: int) -> Kind:
     """A numeric's kind: whole where its scale is 0. Its digits are whole in the record, however many."""
+    precision = modifier - 4 >> 16 if modifier >= 4 else None
     scale = modifier - 4 & 0x7FF if modifier >= 4 else None
     scale = scale - 0x800 if scale is not None and scale >= 0x400 else scale
-    schema: Mapping[str, Any] = _INTEGER if scale is not None and scale <= 0 else _NUMBER
-    return Kind(schema, _NUMERIC if scale is None else _IS_NUMBER, "{0}", "abs({0}) < 1e4000", marked=True, splits=True)
+    return Kind(
+        exact(precision, scale),
+        _NUMERIC if scale is None else _IS_NUMBER,
+        "{0}",
+        "abs({0}) < 1e4000",
+        marked=True,
+        splits=True,
+    )
 
 
 def _array(item: Kind) -> Kind:

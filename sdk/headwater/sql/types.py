@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 STRING: Mapping[str, Any] = {"type": "string"}
 INTEGER: Mapping[str, Any] = {"type": "integer"}
 NUMBER: Mapping[str, Any] = {"type": "number"}
+BIG_INTEGER: Mapping[str, Any] = {"type": "integer", "airbyte_type": "big_integer"}
+BIG_NUMBER: Mapping[str, Any] = {"type": "number", "airbyte_type": "big_number"}
 BOOLEAN: Mapping[str, Any] = {"type": "boolean"}
 BASE64: Mapping[str, Any] = {"type": "string", "contentEncoding": "base64"}
 DATE: Mapping[str, Any] = {"type": "string", "format": "date"}
@@ -20,6 +22,18 @@ LOCAL: Mapping[str, Any] = {"type": "string", "format": "date-time", "airbyte_ty
 ZONED: Mapping[str, Any] = {"type": "string", "format": "date-time", "airbyte_type": "timestamp_with_timezone"}
 TIME: Mapping[str, Any] = {"type": "string", "format": "time", "airbyte_type": "time_without_timezone"}
 ANY: Mapping[str, Any] = {"type": ["object", "array", "string", "number", "boolean"], "airbyte_type": "json"}
+_IN_64_BITS, _IN_A_FLOAT = 18, 15
+
+
+def exact(precision: int | None, scale: int | None) -> Mapping[str, Any]:
+    """The schema of exact numbers; it says so where 64 bits don't hold all their digits.
+
+    :param precision: how many digits they have; None: any number.
+    :param scale: how many of them are behind the point; None: any number.
+    """
+    if scale is not None and scale <= 0:
+        return INTEGER if precision is not None and precision - scale <= _IN_64_BITS else BIG_INTEGER
+    return NUMBER if precision is not None and precision <= _IN_A_FLOAT else BIG_NUMBER
 
 
 def kind_of(kind: TypeEngine[Any]) -> Kind:
@@ -34,9 +48,10 @@ def kind_of(kind: TypeEngine[Any]) -> Kind:
         return Kind(BOOLEAN)
     if isinstance(kind, types.Integer):
         return Kind(INTEGER, literal="CAST({0} AS BIGINT)", splits=True)
-    if isinstance(kind, types.Numeric):  # floats, too
-        whole = kind.scale == 0 and kind.precision is not None
-        return Kind(INTEGER if whole else NUMBER)
+    if isinstance(kind, types.Float):
+        return Kind(NUMBER)
+    if isinstance(kind, types.Numeric):
+        return Kind(exact(kind.precision, kind.scale if kind.precision is not None else None))
     if isinstance(kind, types.DateTime):
         return Kind(ZONED if kind.timezone else LOCAL)
     if isinstance(kind, types.Date):

@@ -99,7 +99,7 @@ def _unknown(node: dict[str, Any]) -> str | None:
         kind, formats = _AIRBYTE[airbyte]
         if not {kind, "integer" if kind == "number" else kind} & set(kinds) or node.get("format") not in formats:
             return f"`airbyte_type` {airbyte} with type {kinds} and format {node.get('format')}"
-    elif airbyte is not None and airbyte not in ("json", "big_integer", "binary"):
+    elif airbyte is not None and airbyte not in ("json", "big_integer", "big_number", "binary"):
         return f"`airbyte_type` {airbyte!r} is unknown"
     if node.get("format") in _FORMATS and "string" not in kinds:
         return f"`format` {node['format']} with type {kinds}"
