@@ -1,4 +1,4 @@
-"""Exact numbers, from one database into another: no digit is lost, and none is changed without a word."""
+"""Exact numbers, from one database into another: no digit is lost."""
 
 from __future__ import annotations
 
@@ -32,4 +32,3 @@ def test_all_digits_arrive(db: Database, postgres: Postgres) -> None:
     chosen = ", ".join(f'CAST("{column}" AS {"VARCHAR" if db.typed else "TEXT"})' for column in NUMBERS)
     (row,) = db.query(f"SELECT {chosen} FROM {table}")
     assert [Decimal(value) for value in row] == [Decimal(value) for _, value in NUMBERS.values()]
-    assert "change" not in str(db.query(f"SELECT _airbyte_meta FROM {table}")).replace("changes", "")
