@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from headwater import moments
 from headwater.errors import ConfigError
+from headwater.schemas.nodes import ANYTHING, node_of
 
 _IN_UTC = "2000-01-01T00:00:00Z"
 
@@ -97,6 +98,23 @@ class Cursor:
             known = self._before(known, twice) if twice else known
             known = self._before(known, self.lookback) if self.lookback else known
         return latest((known, configured), self.key)
+
+    def doubted(self, schema: Mapping[str, Any]) -> Callable[[Any], bool]:
+        """Whether a stored value is none that the cursor's field has, by the schema of the stream.
+
+        Only a doubt: a schema may say of a field what the API does not keep to. Of values in forms of the cursor's
+        own there is none; :meth:`begin` knows them.
+        """
+        node = node_of(schema)
+        for name in self.path:
+            node = node.properties.get(name, ANYTHING)
+        if self.format is not None or not node.kinds:
+            return lambda value: False
+        if node.kinds == {"string"}:
+            is_time = node.text in ("date", "date-time", "local date-time")
+            return lambda value: not isinstance(value, str) or (is_time and self.moment(value) is None)
+        are_numbers = node.kinds <= {"integer", "number"}
+        return lambda value: are_numbers and not isinstance(value, (int, float, Decimal))
 
     def windows(self, start: Any, now: datetime | None = None) -> Iterator[tuple[Any, Any]]:
         """The slices of a partition: where each begins and ends; None: it has no end.

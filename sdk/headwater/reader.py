@@ -73,6 +73,7 @@ class StreamReader:
                 "Stream %s: its state says nothing of %r, so it is read from the beginning. It has: %s.",
                 self.descriptor, stream.cursor.field if stream.cursor else "", ", ".join(map(repr, list(blob)[:8])),
             )  # fmt: skip
+        self._doubted = stream.cursor.doubted(configured.stream.json_schema) if stream.cursor is not None else None
         resumable = isinstance(self._state, PagesState)
         stateful = self._state is not None and not resumable
         self.steps = SliceReader(stream, configured, stateful=stateful, resumable=resumable).steps
@@ -137,6 +138,12 @@ class StreamReader:
                 yield Task(next(index), part, known, floor, window)
 
     def _begin(self, cursor: Cursor, known: Any, start: Any) -> Any:
+        if known is not None and self._doubted is not None and self._doubted(known):
+            self._doubted = None  # said once
+            log.warning(
+                "Stream %s: its state says %r of %r, which is no value of that field by its schema. What is before it "
+                "is not read; take it out of the state to read everything.", self.descriptor, known, cursor.field,
+            )  # fmt: skip
         try:
             return cursor.begin(known, start)
         except ConfigError as error:
