@@ -224,3 +224,28 @@ class TestInheritance:
             Child.parse(GOOD)
         with pytest.raises(AttributeError):
             Child.parse({**GOOD, "tenant": "x"}).tenant = "y"  # type: ignore[misc]
+
+
+class Endpoint(Config):
+    api_url: str = "https://api.example"
+    page_size: int = 100
+
+
+class Service(Config):
+    endpoint: Endpoint = Endpoint()
+    start_date: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"start_dat": "s3cret"}, "no setting `start_dat`, so it is ignored. Is `start_date` meant?"),
+        ({"endpoint": {"api_ulr": "s3cret"}}, "no setting `endpoint.api_ulr`, so it is ignored. Is `api_url` meant?"),
+        ({"start_date": "2024-01-01", "start_dat": "s3cret"}, ""),
+        ({"__injected": 1, "endpoint": {"other": 1}}, ""),
+    ],
+)
+def test_a_misspelt_setting_is_told(given: Any, told: str, caplog: pytest.LogCaptureFixture) -> None:
+    Service.parse(given)
+    assert told in caplog.text if told else not caplog.text
+    assert "s3cret" not in caplog.text

@@ -19,6 +19,7 @@ The machinery is msgspec's Struct; what is here makes Airbyte's spec of it and e
 
 from __future__ import annotations
 
+import logging
 import re
 import types
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,8 @@ else:  # in typing since Python 3.11, and only type checkers look at it
     def dataclass_transform(**_: object) -> Any:
         return lambda cls: cls
 
+
+log = logging.getLogger("headwater")
 
 C = TypeVar("C", bound="Config")
 
@@ -110,7 +113,8 @@ class Config(msgspec.Struct, metaclass=_ConfigMeta, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls: type[C], value: Any) -> C:
-        """Read a config file's content. Unknown keys are ignored (protocol rule R17).
+        """Read a config file's content. Unknown keys are ignored (protocol rule R17); one that is nearly the name of
+        a setting which is not there is told in a warning.
 
         :raises ConfigError: naming the setting at fault and what it must be; never its value.
         """
@@ -178,12 +182,21 @@ def _prepare_object(value: Mapping[str, Any], cls: type[Config], path: str) -> d
     for name, item in value.items():
         if name not in fields:
             prepared[name] = item
+            _told_if_misspelt(name, [known for known in fields if known not in value], path)
         elif item is not None or fields[name].required:
             prepared[name] = _prepare(item, fields[name].type, f"{path}.{name}" if path else name)
     options = cls.__struct_config__
     if options.tag_field is not None and prepared.get(options.tag_field) is None:
         prepared[options.tag_field] = options.tag
     return prepared
+
+
+def _told_if_misspelt(name: str, missing: Sequence[str], path: str) -> None:
+    import difflib
+
+    for meant in difflib.get_close_matches(name, missing, 1, 0.8):
+        where = f"{path}.{name}" if path else name
+        log.warning("config: there is no setting `%s`, so it is ignored. Is `%s` meant?", where, meant)
 
 
 def _members(hint: Any) -> list[Any]:
