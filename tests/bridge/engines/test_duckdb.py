@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,6 +115,23 @@ def test_what_is_no_database_and_no_folder(tmp_path: Path) -> None:
         Database("duckdb", f"duckdb:///{tmp_path / 'text'}").land(catalog)
     with pytest.raises(DestinationError, match="Is there such a folder"):
         Database("duckdb", f"duckdb:///{tmp_path / 'none' / 'x.db'}").land(catalog)
+
+
+_KILLED = """
+import resource, signal, sys
+from headwater.bridge.sinks.duckdb_engine import DuckdbEngine
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+DuckdbEngine(sys.argv[1], 0).connect()
+"""
+
+
+@pytest.mark.parametrize("size", [0, 4096, 8192])
+def test_killed_while_the_file_is_made(duck: Database, size: int) -> None:
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(duck.path), str(size)], check=False)
+    assert done.returncode == -signal.SIGXFSZ  # the system ends it where it writes on
+    duck.land(stream(properties=PROPERTIES), {"id": 1})
+    assert duck.values("id") == [1]
 
 
 def test_a_file_that_may_not_be_written() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -151,8 +152,9 @@ def test_credentials_are_on_no_command_line(shelf: Path, uv: bool, monkeypatch: 
 
 def test_credentials_are_not_told_of_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments, "_INSTALLING", 0.2)
-    with pytest.raises(ConfigError) as caught:
-        VenvRunner("tap-one", more=["git+https://me:s3cret@127.0.0.1/x"]).prepare()
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ConfigError) as caught:
+        index = f"git+https://me:s3cret@127.0.0.1:{silent.getsockname()[1]}/x"
+        VenvRunner("tap-one", more=[index]).prepare()
     assert "took more than 0 s" in str(caught.value)
     assert "s3cret" not in str(caught.value)
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from headwater.bridge.sink import BatchSize
-from headwater.bridge.sinks import duckdb_load, duckdb_read
+from headwater.bridge.sinks import duckdb_file, duckdb_load, duckdb_read
 from headwater.bridge.sinks.columns import Kind, fits, widened
 from headwater.bridge.sinks.duckdb_errors import advice, refusal
 from headwater.bridge.sinks.engine import Engine, Key, Load, Part
@@ -96,6 +96,7 @@ class DuckdbEngine(Engine):
             return
         import duckdb
 
+        duckdb_file.make(self.where)
         end = time.monotonic() + self._lock_seconds
         while True:
             try:

@@ -11,6 +11,7 @@ _ADVICE = (
     ("ermission denied", "Grant write access to the file and its folder."),
     ("ead-only", "Grant write access to the file and its folder."),
     ("No such file", "Is there such a folder?"),
+    ("read enough bytes", "The file is damaged, or was never made to its end. Delete it, or name another one."),
     ("not a valid DuckDB", "Name another file; this one is something else, or damaged."),
     ("onflict", "Another connection of this process changed the same. Run again; nothing was lost."),
     ("depend on it", "An index is on that column. Drop it, run again, and make it anew."),
