@@ -4,7 +4,7 @@ The threads read; whoever iterates over :meth:`Pool.messages` books and gives. B
 :class:`~headwater.channel.Channel`, in which each slice's pages keep their order: a state is made when its
 records have gone out, so it is never ahead of a slice that is not finished, however many are being read.
 
-Threads are added while the processor is idle: an API that answers at once is read by one or two, as more would
+Threads are added while the processor is idle: an API that answers at once is read by one, as more would
 only compete for the interpreter; one that takes its time by all of them. Whose turn it is, :mod:`headwater.rota`
 says.
 """
@@ -28,12 +28,12 @@ from headwater.waiting import Bell
 
 _BUDGET = 8 * 1024 * 1024
 """Bytes of records that wait for the writer; what a page takes in memory is more than once its records."""
-_LOOK = 0.004
+_LOOK = 0.01
 """After so many seconds it is looked whether more threads would help."""
-_BUSY = 0.75
+_BUSY = 0.5
 """The share of them that the process worked, from which on they would not: it is not waiting for anybody."""
-_MORE = 3
-"""So many threads begin, and so many are added for each that there is."""
+_MORE = 9
+"""One thread begins, and so many are added for each that there is."""
 _FAREWELL = 2.0
 """Seconds that threads have to end in when the read is stopped. One that looks up a host's name or connects
 can't be woken; it ends when that does, and doesn't keep the process from ending."""
@@ -139,7 +139,7 @@ class Pool:
         if there >= self._concurrency or self._rota.is_empty:
             return self._channel.take()
         if not there:
-            self._add(min(_MORE, self._concurrency))
+            self._add(1)
         elif self._waits():
             self._add(min(_MORE * there, self._concurrency - there))
         return self._channel.take(_LOOK)

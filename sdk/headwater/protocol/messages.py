@@ -39,8 +39,7 @@ class StreamDescriptor:
 class Change:
     """What happened to a field on the way: an entry of ``record.meta.changes``.
 
-    ``change`` is NULLED or TRUNCATED; ``reason`` is one of the protocol's, such as
-    SOURCE_SERIALIZATION_ERROR or SOURCE_FIELD_SIZE_LIMITATION.
+    ``change`` is NULLED or TRUNCATED; ``reason`` one of the protocol's, such as SOURCE_SERIALIZATION_ERROR.
     """
 
     field: str
