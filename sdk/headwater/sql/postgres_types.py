@@ -11,18 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from headwater.sql.tables import Kind
-from headwater.sql.types import exact
+from headwater.sql.types import ANY, BASE64, DATE, INTEGER, LOCAL, NUMBER, STRING, TIME, ZONED, exact
 
 _MARK = "to_json(chr(1))"
-_INTEGER = {"type": "integer"}
-_NUMBER = {"type": "number"}
-_STRING = {"type": "string"}
-_BASE64 = {"type": "string", "contentEncoding": "base64"}
-ANY_JSON = {"type": ["object", "array", "string", "number", "boolean"], "airbyte_type": "json"}
-
-
-def _text(form: str, airbyte_type: str) -> dict[str, str]:
-    return {"type": "string", "format": form, "airbyte_type": airbyte_type}
+_TIMETZ = {"type": "string", "format": "time", "airbyte_type": "time_with_timezone"}
 
 
 @dataclass(frozen=True)
@@ -61,16 +53,16 @@ _FINITE = (
 )
 _IS_NUMBER = "CASE WHEN {0} <> 'NaN' THEN to_json({0}) WHEN {0} IS NOT NULL THEN " + _MARK + " END"
 # What is none is greater than infinity.
-_FLOAT = Kind(_NUMBER, _FINITE, "{0}", "{0} > '-Infinity' AND {0} < 'Infinity'", marked=True)
-_PLAIN = Kind(_STRING)
-_ORDERED = Kind(_STRING, None, "{0}")
+_FLOAT = Kind(NUMBER, _FINITE, "{0}", "{0} > '-Infinity' AND {0} < 'Infinity'", marked=True)
+_PLAIN = Kind(STRING)
+_ORDERED = Kind(STRING, None, "{0}")
 
 _KINDS: Mapping[str, Kind] = {
     "bool": Kind({"type": "boolean"}, None, "{0}"),
-    "int2": Kind(_INTEGER, None, "{0}", splits=True),
-    "int4": Kind(_INTEGER, None, "{0}", splits=True),
-    "int8": Kind(_INTEGER, None, "{0}", splits=True),
-    "oid": Kind(_INTEGER, "{0}::bigint", "{0}"),
+    "int2": Kind(INTEGER, None, "{0}", splits=True),
+    "int4": Kind(INTEGER, None, "{0}", splits=True),
+    "int8": Kind(INTEGER, None, "{0}", splits=True),
+    "oid": Kind(INTEGER, "{0}::bigint", "{0}"),
     "float4": _FLOAT,
     "float8": _FLOAT,
     "money": Kind(exact(19, 2), "{0}::numeric", "{0}"),
@@ -81,18 +73,18 @@ _KINDS: Mapping[str, Kind] = {
     "name": _ORDERED,
     "citext": _ORDERED,
     "uuid": Kind({"type": "string", "format": "uuid"}, None, "{0}", splits=True),
-    "bytea": Kind(_BASE64, "translate(encode({0}, 'base64'), E'\\n', '')", "decode({0}, 'base64')"),
-    "date": Kind({"type": "string", "format": "date"}, _until("DATE '10000-01-01'", f" AND {_DATES}"), "{0}", _DATES,
+    "bytea": Kind(BASE64, "translate(encode({0}, 'base64'), E'\\n', '')", "decode({0}, 'base64')"),
+    "date": Kind(DATE, _until("DATE '10000-01-01'", f" AND {_DATES}"), "{0}", _DATES,
                  marked=True, splits=True),
-    "timestamp": Kind(_text("date-time", "timestamp_without_timezone"),
+    "timestamp": Kind(LOCAL,
                       _until("TIMESTAMP '10000-01-01'", f" AND {_DATES}"), "{0}", _DATES, marked=True, splits=True),
-    "timestamptz": Kind(_text("date-time", "timestamp_with_timezone"),
+    "timestamptz": Kind(ZONED,
                         _until("TIMESTAMPTZ '10000-01-01 00:00:00+00'", f" AND {_DATES}"), "{0}", _DATES,
                         marked=True, splits=True),
-    "time": Kind(_text("time", "time_without_timezone"), _until("TIME '24:00'"), "{0}", marked=True),
-    "timetz": Kind(_text("time", "time_with_timezone"), _ZONED_TIME, marked=True),
-    "json": Kind(ANY_JSON, loose=True),
-    "jsonb": Kind(ANY_JSON),
+    "time": Kind(TIME, _until("TIME '24:00'"), "{0}", marked=True),
+    "timetz": Kind(_TIMETZ, _ZONED_TIME, marked=True),
+    "json": Kind(ANY, loose=True),
+    "jsonb": Kind(ANY),
     "hstore": Kind({"type": "object"}),
     "inet": _ORDERED,
     "cidr": _ORDERED,
@@ -123,7 +115,7 @@ def kind_of(oid: int, modifier: int, types: Mapping[int, Type], written: str) ->
     elif found.kind == "c":
         return Kind({"type": "object"})
     elif kind is None:  # a text whatever it is: some types would have themselves written as an object
-        kind = Kind(_STRING, "{0}::text")
+        kind = Kind(STRING, "{0}::text")
     if kind.literal is None:
         return kind
     if "(" in kind.literal:
