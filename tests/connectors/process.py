@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,21 +158,26 @@ class Toy:
         """Run a command to its end."""
         return execute(self.arguments(command, *streams, **options))
 
-    @contextmanager
-    def start(self, command: str, *streams: str, **options: Any) -> Iterator[Process]:
+    def start(self, command: str, *streams: str, **options: Any) -> AbstractContextManager[Process]:
         """Start a command, and make sure that it ends."""
-        popen = subprocess.Popen(
-            self.arguments(command, *streams, **options),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=ROOT,
-        )  # fmt: skip
-        process = Process(popen)
-        try:
-            process.start()
-            yield process
-        finally:
-            if popen.poll() is None:
-                popen.kill()
-                popen.wait()
+        return started(self.arguments(command, *streams, **options))
+
+
+@contextmanager
+def started(arguments: Sequence[str]) -> Iterator[Process]:
+    """Start a process, and make sure that it ends."""
+    popen = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=ROOT,
+    )  # fmt: skip
+    process = Process(popen)
+    try:
+        process.start()
+        yield process
+    finally:
+        if popen.poll() is None:
+            popen.kill()
+            popen.wait()
 
 
 def execute(arguments: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any) -> Run:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
-from tests.connectors.process import ROOT, Process, Run, Toy, environment, execute
+from tests.connectors.process import Process, Run, Toy, execute, started
 
 TOY_TAP = (sys.executable, "-c", "from tests.connectors.toy import ToySource; ToySource.tap_main()")
 
@@ -40,21 +38,9 @@ class Tap(Toy):
         """Run it to its end."""
         return Output(execute(self.line(*streams, **options)))
 
-    @contextmanager
-    def started(self, *streams: str, **options: Any) -> Iterator[Process]:
+    def started(self, *streams: str, **options: Any) -> AbstractContextManager[Process]:
         """Start it, and make sure that it ends."""
-        popen = subprocess.Popen(
-            self.line(*streams, **options),
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=ROOT,
-        )  # fmt: skip
-        process = Process(popen)
-        try:
-            process.start()
-            yield process
-        finally:
-            if popen.poll() is None:
-                popen.kill()
-                popen.wait()
+        return started(self.line(*streams, **options))
 
 
 class Output:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from types import GeneratorType
@@ -48,6 +48,16 @@ def read_by(source: Source, cursor: str, *streams: str, state: Any = ()) -> Read
     states = state.states if isinstance(state, ReadResult) else state
     catalog = incremental(source.discover(), cursor, *streams)
     return result_of(source.read(catalog, states), catalog)
+
+
+def after_first_records(messages: Iterator[Message], act: Callable[[], object]) -> Iterator[Message]:
+    """The messages of a read; when its first records were taken, something happens."""
+    for message in messages:
+        yield message
+        if isinstance(message, Records):
+            act()
+            break
+    yield from messages
 
 
 def rows_of(result: ReadResult, stream: str) -> list[dict[str, Any]]:

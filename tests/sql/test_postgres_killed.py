@@ -21,7 +21,7 @@ from headwater.testing.reading import result_of
 from tests.connectors.process import Toy
 from tests.services.postgres import Postgres
 from tests.services.sshd import Sshd
-from tests.sql.sources import chosen, config_of, postgres_source, rows_of
+from tests.sql.sources import after_first_records, chosen, config_of, postgres_source, rows_of
 
 ROWS = 60_000
 
@@ -72,16 +72,12 @@ def test_a_read_outlives_its_tunnel(server: Postgres, caplog: Any, monkeypatch: 
         source = postgres_source(server.url(), concurrency=2, tunnel_method=tunnel)
         catalog = chosen(source.discover(), "full_refresh", "keyed")
 
-        def messages() -> Iterator[Any]:
-            stopped = False
-            for message in source.read(catalog):
-                yield message
-                if isinstance(message, Records) and not stopped:
-                    stopped = True
-                    sshd.stop()
-                    sshd.start()
+        def restart() -> None:
+            sshd.stop()
+            sshd.start()
 
-        rows = rows_of(result_of(messages(), catalog), "keyed")
+        messages = after_first_records(source.read(catalog), restart)
+        rows = rows_of(result_of(messages, catalog), "keyed")
     assert sorted(row["id"] for row in rows) == list(range(1, ROWS + 1))
     assert "It goes on after the last row that was read." in caplog.text
 
@@ -102,16 +98,8 @@ def test_a_connection_that_comes_when_the_point_in_time_is_gone_begins_another(s
 def test_a_table_without_a_key_is_not_read_on_at_another_point_in_time(server: Postgres) -> None:
     source = postgres_source(server.url(), concurrency=3)
     catalog = chosen(source.discover(), "full_refresh", "heap")
-
-    def messages() -> Iterator[Any]:
-        killed = False
-        for message in source.read(catalog):
-            yield message
-            if isinstance(message, Records) and not killed:
-                killed = True
-                server.restart("immediate")
-
-    result = result_of(messages(), catalog)
+    messages = after_first_records(source.read(catalog), lambda: server.restart("immediate"))
+    result = result_of(messages, catalog)
     with pytest.raises(IncompleteError, match=r"public\.heap") as told:
         result.ok()
     assert told.value.failure_type == "transient_error"
@@ -124,17 +112,10 @@ def test_parts_without_a_key_are_all_of_one_point_in_time(server: Postgres, monk
     server.sql("CREATE TABLE moving AS SELECT * FROM keyed LIMIT 20000")
     source = postgres_source(server.url(), concurrency=1)
     catalog = chosen(source.discover(), "full_refresh", "moving")
-
-    def messages() -> Iterator[Any]:
-        renewed = False
-        for message in source.read(catalog):
-            yield message
-            if isinstance(message, Records) and not renewed:
-                renewed = True
-                source.snapshot().renew(source.snapshot().age, PointLost("gone"))
-
+    snapshot = source.snapshot
+    messages = after_first_records(source.read(catalog), lambda: snapshot().renew(snapshot().age, PointLost("gone")))
     with pytest.raises(IncompleteError, match=r"moving has no primary key to go on by") as told:
-        result_of(messages(), catalog).ok()
+        result_of(messages, catalog).ok()
     assert told.value.failure_type == "transient_error"
     server.sql("DROP TABLE moving")
 
@@ -163,17 +144,9 @@ def test_queries_that_are_cancelled_go_on_at_the_same_point_in_time(server: Post
 def test_a_server_that_stays_away_ends_the_read_with_a_state(server: Postgres) -> None:
     source = postgres_source(server.url(), concurrency=2)
     catalog = chosen(source.discover(), "full_refresh", "keyed")
-
-    def messages() -> Iterator[Any]:
-        stopped = False
-        for message in source.read(catalog):
-            yield message
-            if isinstance(message, Records) and not stopped:
-                stopped = True
-                server.stop("immediate")
-
+    messages = after_first_records(source.read(catalog), lambda: server.stop("immediate"))
     try:
-        result = result_of(messages(), catalog)
+        result = result_of(messages, catalog)
     finally:
         server.start()
     with pytest.raises(IncompleteError) as told:

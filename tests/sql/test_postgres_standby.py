@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from headwater.protocol.messages import Records
 from headwater.sql.postgres import Postgres as Database
 from headwater.testing.reading import result_of
 from tests.services.postgres import Postgres
 from tests.services.standby import Standby
-from tests.sql.sources import chosen, postgres_source, rows_of
+from tests.sql.sources import after_first_records, chosen, postgres_source, rows_of
 
 ROWS = 60_000
 
@@ -29,18 +27,14 @@ def test_a_conflict_with_recovery_is_outlived(monkeypatch: pytest.MonkeyPatch, c
             source = postgres_source(standby.url(), concurrency=2)
             catalog = chosen(source.discover(), "full_refresh", "keyed")
 
-            def messages() -> Iterator[Any]:
-                changed = False
-                for message in source.read(catalog):
-                    yield message
-                    if isinstance(message, Records) and not changed:
-                        changed = True
-                        primary.sql("UPDATE keyed SET pad = pad || 'y' WHERE id % 10 = 0")
-                        primary.sql("VACUUM keyed")
-                        standby.receive()
+            def change() -> None:
+                primary.sql("UPDATE keyed SET pad = pad || 'y' WHERE id % 10 = 0")
+                primary.sql("VACUUM keyed")
+                standby.receive()
 
             for _ in range(10):  # nobody knows when it removes what it was told to
-                rows = rows_of(result_of(messages(), catalog), "keyed")
+                messages = after_first_records(source.read(catalog), change)
+                rows = rows_of(result_of(messages, catalog), "keyed")
                 assert sorted(row["id"] for row in rows) == list(range(1, ROWS + 1))
                 if "conflict with recovery" in caplog.text:
                     break
