@@ -136,9 +136,10 @@ class CommandProcess:
 
     def stop(self, grace: float = GRACE) -> None:
         """SIGTERM to the whole group, then SIGKILL."""
+        if alive := self._alive():
+            self._signal(signal.SIGTERM)  # before the pipe is closed: it ends as asked, not with a broken pipe
         self._stdout.close()  # or it would wait for us to read what it still writes
-        if self._alive():
-            self._signal(signal.SIGTERM)
+        if alive:
             self._wait_until(time.monotonic() + grace)
         self._kill()
 
