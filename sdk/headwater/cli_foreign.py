@@ -6,7 +6,6 @@ Exit codes: 0 done; 1 the connector or a stream failed, or nobody reads on; 2 wr
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -92,6 +91,7 @@ def _add_connector(parser: argparse.ArgumentParser) -> None:
 def _opened(options: argparse.Namespace) -> ForeignSource:
     """The connector that the options name."""
     from headwater.bridge.foreign.opened import open_source
+    from headwater.bridge.runners.command import variables
 
     settings: dict[str, Any] = {"command": options.program} if options.program else {}
     for name in ("package", "manifest", "image", "cpus", "silence", *_TEXTS):
@@ -101,7 +101,7 @@ def _opened(options: argparse.Namespace) -> ForeignSource:
         if (values := getattr(options, name)) is not None:
             settings[key] = values
     if options.env:
-        settings["environment"] = dict(map(_variable, options.env))
+        settings["environment"] = variables(options.env)
     if options.singer_catalog:
         settings["catalog"] = options.singer_catalog
     if options.no_discover:
@@ -111,15 +111,6 @@ def _opened(options: argparse.Namespace) -> ForeignSource:
     if getattr(options, "config", None):
         source.keep = lambda changed: _keep(options, changed)
     return source
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, given, value = text.partition("=")
-    if given:
-        return name, value
-    if name not in os.environ:
-        raise FlowError(f"--env {name}: there is no such environment variable. Set it, or give NAME=VALUE.")
-    return name, os.environ[name]
 
 
 def _json_object(path: str) -> dict[str, Any]:

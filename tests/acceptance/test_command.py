@@ -157,6 +157,7 @@ def test_a_broken_yaml_file_is_wrong_usage(tmp_path: Path, content: bytes, capsy
         (["--command", "true", "--only", "Q9"], "There is no check 'Q9'"),
         (["--command", "true", "--ignore-field", "name"], "STREAM:PATH"),
         (["--command", "true", "--env", "NOT_THERE"], "no such environment variable"),
+        (["--command", "true", "--env", "=1"], "--env: a variable has a name"),
     ],
 )
 def test_wrong_usage(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

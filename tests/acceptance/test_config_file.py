@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from headwater.acceptance.client_container import ClientContainer, ClientFailed
 from headwater.acceptance.config_file import ConfigFile, load
 from headwater.acceptance.running import yaml_of
 from headwater.acceptance.settings import Settings
+from headwater.cli import main
 from headwater.errors import ConfigError
+from tests.acceptance.suite import CONFIG, TOKEN, write
+from tests.acceptance.test_command import command
 
 WHOLE = """
 connector_image: airbyte/source-x:dev
@@ -198,3 +202,36 @@ def test_a_command_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytes
         client.run("setup")
     ran, ended = asked
     assert ended == ["docker", "rm", "--force", ran[ran.index("--name") + 1]]
+
+
+DOCKER = """#!/bin/sh
+echo "$*" >> "$(dirname "$0")/asked"
+case "$*" in *empty*) echo "no rights, says $(cat "$(dirname "$0")/word")" >&2; exit 3;; esac
+"""
+
+
+def test_a_source_that_can_not_be_emptied_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker, asked = tmp_path / "docker", tmp_path / "asked"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    (tmp_path / "word").write_text(TOKEN)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    write(tmp_path / "config.json", CONFIG)
+    commands = {"setup_command": ["fill"], "teardown_command": ["empty"], "final_teardown_command": ["wipe"]}
+    client = {"client_container_dockerfile_path": "Dockerfile", **commands}
+    tests = {"basic_read": {"tests": [{"config_path": "config.json", "client_container_config": client}]}}
+    file, report = write(tmp_path / "acceptance-test-config.yml", {"acceptance_tests": tests}), tmp_path / "report.json"
+    words = ["--command", command("correct"), "--config-file", str(file), "--only", "C1", "--json", str(report)]
+    assert main(["acceptance", *words]) == 1
+    said = capsys.readouterr().out
+    assert "passed   C1 " in said
+    assert "teardown_command exited with 3: no rights, says ****" in said
+    assert TOKEN not in said + report.read_text()
+    assert [result["outcome"] for result in json.loads(report.read_text())["results"]] == ["passed", "broken"]
+    build, fill, empty, wipe, remove = asked.read_text().splitlines()
+    image = build.split()[2]
+    assert [run.split()[-2:] for run in (fill, empty, wipe)] == [[image, "fill"], [image, "empty"], [image, "wipe"]]
+    assert remove == f"rmi {image}"

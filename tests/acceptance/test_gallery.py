@@ -79,6 +79,9 @@ class Grows:
         if when == "between_syncs":
             self.file.touch()
 
+    def close(self) -> None:
+        self.done.append("close")
+
 
 def needed(check: str) -> list[str]:
     """With which checks: X20 looks at what the others ran."""
@@ -114,7 +117,7 @@ def test_the_correct_connector_reads_what_changed(tmp_path: Path) -> None:
         found = run(correct, chosen(["F11", "F1"]))
         assert [result.outcome for result in found.results] == [Outcome.PASSED] * 2, "\n".join(summary(found))
         assert client.done == ["setup", "between_syncs"]
-    assert client.done == ["setup", "between_syncs", "teardown", "final_teardown"]
+    assert client.done == ["setup", "between_syncs", "teardown", "final_teardown", "close"]
 
 
 def test_each_check_has_a_broken_connector() -> None:

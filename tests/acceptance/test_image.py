@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import tarfile
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -199,7 +200,8 @@ def test_what_fills_the_source_runs_in_a_container(image: Callable[[str], str], 
     (folder / "integration_tests").mkdir(parents=True)
     grown = folder / "integration_tests" / "grown"
     write(folder / "secrets.json", {"word": "s3cret"})
-    (folder / "Dockerfile.client").write_text(f"FROM {base_image()}\nUSER root\n")
+    label = f"test={uuid.uuid4().hex}"
+    (folder / "Dockerfile.client").write_text(f"FROM {base_image()}\nUSER root\nLABEL {label}\n")
     given = client_of(
         {
             "client_container_dockerfile_path": "Dockerfile.client", "secrets_path": "secrets.json",
@@ -213,11 +215,24 @@ def test_what_fills_the_source_runs_in_a_container(image: Callable[[str], str], 
     found = gallery_report("correct", tmp_path, ["F11"], client=given, config={"grown": str(grown)})
     assert [result.outcome for result in found.results] == [Outcome.PASSED], "\n".join(summary(found))
     assert not grown.exists()
+    left = ["docker", "images", "--all", "--quiet", "--filter", f"label={label}"]
+    assert subprocess.run(left, capture_output=True, text=True, check=True).stdout == ""
     (tmp_path / "again").mkdir()
     broken = replace(given, commands={"setup": ["sh", "-c", "echo the database is not there >&2; exit 3"]})
     (result,) = gallery_report("correct", tmp_path / "again", ["C1"], client=broken).results
     assert result.outcome is Outcome.BROKEN
     assert "setup_command exited with 3: the database is not there" in str(result.reason)
+
+
+def test_no_named_pipe_is_left_where_docker_can_not_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    connector = Connector(ImageRoom("image", "--image image", started=((), ("run",))), settings(tmp_path), tmp_path)
+    before = os.listdir("/proc/self/fd")
+    (result,) = run(connector, chosen(["B1"])).results
+    assert result.outcome is Outcome.BROKEN
+    assert "docker" in str(result.reason)
+    assert not [path for path in tmp_path.iterdir() if path.is_fifo()]
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_each_check_of_images_has_a_bad_one() -> None:

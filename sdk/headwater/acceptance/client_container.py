@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -44,6 +43,10 @@ class Client(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Give back what the commands needed."""
+        ...
+
 
 @dataclass
 class ClientContainer:
@@ -73,7 +76,7 @@ class ClientContainer:
         volumes += [f"{tests}:/connector/integration_tests"] if tests.is_dir() else []
         volumes += [f"{self.secrets}:/tmp/config.json:ro"] if self.secrets is not None else []
         mounts = [word for volume in volumes for word in ("-v", volume)]
-        name = f"headwater-client-{uuid.uuid4().hex[:12]}"
+        name = _new_name()
         words = ["run", "--rm", "--name", name, "--network", "host", *mounts, self._image, *self.commands[when]]
         try:
             _docker(words, f"{when}_command")
@@ -82,12 +85,21 @@ class ClientContainer:
                 _docker(["rm", "--force", name], f"to end {when}_command")
             raise
 
+    def close(self) -> None:
+        """As :meth:`Client.close`: the image goes, unless it has another name besides the one that it got here."""
+        if self._image:
+            _docker(["rmi", self._image], f"docker rmi {self._image}")
+            self._image = ""
+
     def _built(self) -> str:
-        with tempfile.TemporaryDirectory() as folder:
-            named = Path(folder) / "image"
-            words = ["build", "--iidfile", str(named), "-f", str(self.dockerfile), str(self.dockerfile.parent)]
-            _docker(words, self.dockerfile.name)
-            return named.read_text().strip()
+        name = _new_name()
+        _docker(["build", "-t", name, "-f", str(self.dockerfile), str(self.dockerfile.parent)], self.dockerfile.name)
+        return name
+
+
+def _new_name() -> str:
+    """Of an image or a container, which nobody else has."""
+    return f"headwater-client-{uuid.uuid4().hex[:12]}"
 
 
 def _docker(words: list[str], what: str) -> None:

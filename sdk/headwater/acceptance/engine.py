@@ -92,7 +92,7 @@ def execute(
     """Run a process to its end and record it.
 
     :param send: what sends it a signal (KILL, TERM, INT) where one to the process would not do (a container).
-    :param pipes: where it writes, if not to its standard output and error; closed at the end.
+    :param pipes: where it writes, if not to its standard output and error.
     :raises OSError: it can't be started.
     :raises Stopped: ``how`` says so.
     """
@@ -118,7 +118,7 @@ def execute(
                 send("KILL")
             recording.orphans = processes.end_all(MARK, mark, but=process.pid)
             _reap(process, recording)
-            for pipe in (process.stdout, process.stderr, pipes):
+            for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
     return recording

@@ -107,6 +107,15 @@ class Report:
     seconds: float = 0.0
     mask: Callable[[str], str] = str
 
+    def add(self, other: Report) -> None:
+        """What the same connector came to with another configuration."""
+        one, two = self.mask, other.mask
+        self.results += other.results
+        self.recordings = [*self.recordings, *other.recordings]
+        self.facts = {name: round(self.facts[name] + other.facts[name], 2) for name in self.facts}
+        self.seconds += other.seconds
+        self.mask = lambda text: two(one(text))
+
     def of(self, outcome: Outcome) -> list[Result]:
         """The results with this outcome."""
         return [result for result in self.results if result.outcome is outcome]

@@ -9,13 +9,13 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from headwater.acceptance import config_file
-from headwater.acceptance.checks import load
+from headwater.acceptance.checks import Check, load
+from headwater.acceptance.client_container import ClientFailed
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.reports.terminal import summary
@@ -24,6 +24,7 @@ from headwater.acceptance.rooms import CommandRoom, Room, folder_room, package_r
 from headwater.acceptance.settings import ConnectionCase, Settings
 from headwater.acceptance.suite import chosen
 from headwater.acceptance.suite import run as run_checks
+from headwater.bridge.runners.command import variables
 from headwater.errors import ConfigError
 
 
@@ -152,17 +153,8 @@ def _settings(options: argparse.Namespace, base: Settings) -> Settings:
     if options.consumer:
         changes["consumer"] = CommandRoom.of(options.consumer, "--consumer").command
     if options.env:
-        changes["environment"] = {**base.environment, **dict(map(_variable, options.env))}
+        changes["environment"] = {**base.environment, **variables(options.env)}
     return replace(base, **changes)
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, given, value = text.partition("=")
-    if given:
-        return name, value
-    if name not in os.environ:
-        raise ConfigError(f"--env {name}: there is no such environment variable. Set it, or give NAME=VALUE.")
-    return name, os.environ[name]
 
 
 def _file(name: str, option: str) -> Path:
@@ -232,19 +224,17 @@ def run(
 ) -> int:
     """Run the suite and write its reports; gives the exit code."""
     checks = chosen(request.only, request.skip)
+
+    def checked(settings: Settings, some: Sequence[Check], part: Path, where: str | None = None) -> Report:
+        connector = Connector(request.room, settings, part)
+        return _closed(connector, lambda: run_checks(connector, some, tell, request.jobs, reproduce, where), where)
+
     with _folder(request.keep, request.room.container) as folder:
-        with closing(Connector(request.room, request.settings, folder)) as connector:
-            report = run_checks(connector, checks, tell, request.jobs, reproduce)
+        report = checked(request.settings, checks, folder)
         for number, (name, settings, groups) in enumerate(request.others, 1):
             part = folder / f"{number}-{name.replace('.json', '')}"  # two may have one name, in two folders
             part.mkdir(exist_ok=True)
-            some = [one for one in checks if one.id[0] in groups]
-            with closing(Connector(request.room, settings, part)) as connector:
-                more = run_checks(connector, some, tell, request.jobs, reproduce, name)
-            report.results += more.results
-            report.recordings = [*report.recordings, *more.recordings]
-            report.seconds += more.seconds
-            report.mask = _both(report.mask, more.mask)
+            report.add(checked(settings, [one for one in checks if one.id[0] in groups], part, name))
         report.notes = request.notes
         for line in summary(report, request.keep is not None):
             say(line)
@@ -252,8 +242,22 @@ def run(
     return _code(report, request.strict)
 
 
-def _both(one: Callable[[str], str], two: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda text: two(one(text))
+def _closed(connector: Connector, run: Callable[[], Report], where: str | None) -> Report:
+    """What was found, and whether the source could be emptied after it."""
+    try:
+        found = run()
+    except BaseException:  # an interrupt, say, which is to be told before what went wrong after it
+        with contextlib.suppress(ClientFailed):
+            connector.close()
+        raise
+    try:
+        connector.close()
+    except ClientFailed as failed:
+        reason = found.mask(str(failed))
+        found.results.append(
+            Result("teardown", "The source is emptied again", Outcome.BROKEN, reason=reason, where=where)
+        )
+    return found
 
 
 def _code(report: Report, strict: bool) -> int:

@@ -6,7 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -40,7 +40,10 @@ class Runs:
         self.closing = ExitStack()
 
     def close(self) -> None:
-        """Give back what its runs needed, such as the proxy; nothing can be run any more."""
+        """Give back what its runs needed, such as the proxy; nothing can be run any more.
+
+        :raises ClientFailed: the source could not be emptied.
+        """
         self.closing.close()
 
     @once
@@ -49,10 +52,12 @@ class Runs:
 
         :raises ClientFailed: it could not be filled.
         """
-        if self.settings.client is not None:
-            self.closing.callback(self.settings.client.run, "final_teardown")
-            self.closing.callback(self.settings.client.run, "teardown")
-            self.settings.client.run("setup")
+        client = self.settings.client
+        if client is not None:
+            self.closing.callback(client.close)
+            self.closing.callback(client.run, "final_teardown")
+            self.closing.callback(client.run, "teardown")
+            client.run("setup")
         return True
 
     def stop(self) -> None:
@@ -94,7 +99,8 @@ class Runs:
         pipes = room.pipes(self.folder, name)
         if pipes is not None:
             words = room.redirected(words, pipes)
-        return execute(words, recording, how, room.sender(name), NamedPipes(pipes) if pipes is not None else None)
+        with closing(NamedPipes(pipes)) if pipes is not None else nullcontext() as named:
+            return execute(words, recording, how, room.sender(name), named)
 
     def name_of(self, recording: Recording) -> str:
         """What a run's container is called."""

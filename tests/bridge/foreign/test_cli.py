@@ -165,6 +165,7 @@ def test_a_config_that_the_connector_changes(tmp_path: Path, config: str) -> Non
     ("words", "said"),
     [
         (["--command", "x", "--env", "NOT_THERE"], "no such environment variable"),
+        (["--command", "x", "--env", "=1"], "--env: a variable has a name"),
         (["--command", "x", "--python", "3.11"], "'python', which 'command'"),
         (["--command", "/nowhere/x"], "is not there. Install it"),
         (["--command", "x 'y"], "can't be split into words: No closing quotation"),

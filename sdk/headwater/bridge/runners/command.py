@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from headwater.bridge.runners.base import GRACE, SILENCE, Argument, Exit, FileArgument, words
@@ -228,6 +228,22 @@ def clean_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
     environ = os.environ if environ is None else environ
     kept = {name: environ[name] for name in _INHERITED if name in environ}
     return {"PATH": os.defpath, **kept, "PYTHONUTF8": "1"}
+
+
+def variables(given: Iterable[str]) -> dict[str, str]:
+    """The variables that ``--env`` gives a connector: ``NAME=VALUE``, or ``NAME`` for the value that it has here.
+
+    :raises ConfigError: naming the option, where it names no variable, or one that is not there.
+    """
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name:
+            raise ConfigError("--env: a variable has a name. Give NAME=VALUE, or the NAME of one of this environment.")
+        if not equals and name not in os.environ:
+            raise ConfigError(f"--env {name}: there is no such environment variable. Set it, or give NAME=VALUE.")
+        found[name] = value if equals else os.environ[name]
+    return found
 
 
 def _cannot_start(program: str, folder: str | os.PathLike[str] | None, error: OSError) -> str:
