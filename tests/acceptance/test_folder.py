@@ -67,6 +67,10 @@ def test_a_whole_folder_passes(tmp_path: Path) -> None:
         ({"releaseStage": None}, "H1", "`releaseStage` is missing"),
         ({"connectorSubtype": "web"}, "H1", "must be one of"),
         ({"iconn": "x"}, "H1", "`iconn` is unknown"),
+        ({"allowedHosts": ["api.test"]}, "H1", "`allowedHosts` is ['api.test']; it must be an object"),
+        ({"suggestedStreams": {"streams": "users"}}, "H1", "`suggestedStreams.streams` is 'users'; it must be a list"),
+        ({"releases": {"breakingChanges": ["1.0.0"]}}, "H1", "`releases.breakingChanges` is ['1.0.0']; it must be"),
+        ({"maxSecondsBetweenMessages": "3 h"}, "H1", "`maxSecondsBetweenMessages` is '3 h'; it must be a number"),
         ({"dockerImageTag": "1.2.4"}, "H3", "no entry for 1.2.4"),
         ({"icon": "logo.svg"}, "H4", "There is no logo.svg"),
         ({"license": "ELv2"}, "H5", "MIT in pyproject.toml"),
@@ -83,6 +87,7 @@ def test_what_is_wrong_is_told(
     record_property("mutant", f"{check}: {told}")
     found = {result.id: result for result in report(folder(tmp_path, **changes)).results}
     assert any(told in finding.message for finding in found[check].findings), found[check]
+    assert not [result for result in found.values() if result.outcome is Outcome.BROKEN]
     record_property("caught", check)
 
 
@@ -95,6 +100,30 @@ def test_who_says_nowhere_how_it_is_used_is_told(
     found = {result.id: result for result in report(path).results}
     assert found["H2"].outcome is Outcome.WARNED, found["H2"]
     record_property("caught", "H2")
+
+
+def test_a_folder_without_metadata_is_told_who_needs_them(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    (path / "metadata.yaml").unlink()
+    found = {result.id: result for result in report(path).results}
+    assert found["H1"].outcome is Outcome.WARNED
+    (finding,) = found["H1"].findings
+    assert "Airbyte's registry needs one" in finding.message
+    assert "definitionId" in finding.message
+    assert {found[id].outcome for id in ("H9", "H10", "H11")} == {Outcome.SKIPPED}
+
+
+def test_metadata_that_are_no_object_are_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder(tmp_path)
+    (path / "metadata.yaml").write_text("- name: gallery")
+    assert main(["acceptance", str(path), "--only", "H1"]) == 2
+    assert "metadata.yaml must hold an object" in capsys.readouterr().err
+
+
+def test_metadata_are_looked_at_without_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "metadata.yaml", {"metadataSpecVersion": "1.0", "data": {"name": "x"}})
+    assert main(["acceptance", "--command", "true", "--metadata", str(path), "--only", "H1"]) == 1
+    assert "metadata.yaml: `definitionId` is missing." in capsys.readouterr().out
 
 
 def test_a_config_file_that_lacks_what_its_strictness_asks_for_is_told(

@@ -11,7 +11,7 @@ from headwater.acceptance.settings import Settings
 
 def version(settings: Settings) -> str:
     """The connector's version, as its metadata say."""
-    return str(((settings.metadata or {}).get("data") or {}).get("dockerImageTag") or "unknown")
+    return str(settings.told(object, "dockerImageTag") or "unknown")
 
 
 def baseline(settings: Settings, name: str, now: dict[str, Any]) -> dict[str, Any]:

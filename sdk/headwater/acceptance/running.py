@@ -92,7 +92,7 @@ def in_folder(folder: Path) -> Settings:
     metadata, baseline = folder / "metadata.yaml", folder / "acceptance-baseline"
     return Settings(
         folder=folder.resolve(),
-        metadata=yaml_of(metadata) if metadata.is_file() else None,
+        metadata=_metadata(metadata) if metadata.is_file() else None,
         baseline=baseline.resolve() if baseline.is_dir() else None,
     )
 
@@ -142,7 +142,7 @@ def _settings(options: argparse.Namespace, base: Settings) -> Settings:
                 raise ConfigError(f"--{name}: there is no file {value}.")
             changes["configured_catalog" if name == "catalog" else name] = path
     if options.metadata:
-        changes["metadata"] = yaml_of(_file(options.metadata, "--metadata"))
+        changes["metadata"] = _metadata(_file(options.metadata, "--metadata"))
     invalid = [ConnectionCase(_file(one, "--invalid-config"), "failed") for one in options.invalid_config or ()]
     if invalid:
         changes["connection"] = [*base.connection, *invalid]
@@ -176,6 +176,13 @@ def yaml_of(path: Path) -> Any:
         raise ConfigError(f"{path} can't be read: {error.strerror}.") from None
     except (yaml.YAMLError, ValueError) as error:  # also what is no UTF-8, or no date
         raise ConfigError(f"{path} is no YAML: {error}.") from None
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    found = yaml_of(path)
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} must hold an object, with `metadataSpecVersion` and `data`.")
+    return found
 
 
 def whole(settings: Settings) -> Settings:

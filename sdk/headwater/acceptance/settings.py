@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from headwater.acceptance.streams import value_at
 
 if TYPE_CHECKING:
     from headwater.acceptance.client_container import Client
+
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,11 @@ class Settings:
     """Of a source of files: the kinds that it does not support; None: kinds are not looked at."""
     lacking: Sequence[str] | None = None
     """What the config file lacks for its strictness; None: there is no file."""
+
+    def told(self, kind: type[_Kind], *path: str) -> _Kind | None:
+        """What `data` of metadata.yaml has at a path of names; None if that is not there, or of another kind (H1)."""
+        found = value_at(self.metadata, ("data", *path))
+        return found if isinstance(found, kind) else None
 
     def timeout_of(self, suite: str) -> float:
         """Seconds that a command of this suite may take."""

@@ -13,7 +13,7 @@ from uuid import UUID
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.results import Finding, Severity, Skipped
-from headwater.acceptance.streams import name_of
+from headwater.acceptance.streams import name_of, value_at
 
 tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
@@ -32,6 +32,17 @@ _OPTIONAL = {
     "supportsRefreshes", "supportsFileTransfer", "supportsDataActivation", "connectorIPCOptions", "generated",
     "supportsDbt", "supportsNormalization", "normalizationConfig", "iconUrl", "sourceType",
 }  # fmt: skip
+_KINDS: dict[str, tuple[type, str]] = {
+    "allowedHosts": (dict, "an object"), "allowedHosts.hosts": (list, "a list"),
+    "suggestedStreams": (dict, "an object"), "suggestedStreams.streams": (list, "a list"),
+    "releases": (dict, "an object"), "releases.breakingChanges": (dict, "an object"),
+    "maxSecondsBetweenMessages": (int, "a number of seconds"),
+}  # fmt: skip
+_NO_METADATA = (
+    "There is no metadata.yaml in {}. Airbyte's registry needs one, and the platform has from it which hosts may be "
+    "asked and how long a silence may be; who runs the connector as a command or an image needs none. Write one "
+    f'with `metadataSpecVersion: "1.0"` and, in `data`, {", ".join(_REQUIRED)}; or leave this out: --skip H1.'
+)
 _SEMVER = re.compile(r"^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
 _PLAIN_HTTP = re.compile(rb"http://(?!json-schema\.org|localhost|127\.0\.0\.1|0\.0\.0\.0)[a-zA-Z0-9]")
 _LEFT_OUT = {"secrets", "tests", "unit_tests", "integration_tests", "acceptance_tests", "node_modules", "build", "dist"}
@@ -46,8 +57,8 @@ def _folder(connector: Connector) -> Path:
 
 
 def _data(connector: Connector) -> Mapping[str, Any]:
-    data = (connector.settings.metadata or {}).get("data")
-    if not isinstance(data, dict):
+    data = connector.settings.told(dict)
+    if data is None:
         raise Skipped("there is no metadata.yaml with `data`: H1 tells of it." if connector.settings.folder else
                       "no metadata.yaml was given: --metadata FILE, or the connector's folder.")  # fmt: skip
     return data
@@ -64,15 +75,14 @@ def _project(connector: Connector) -> Mapping[str, Any]:
 
 @check("H1", "metadata.yaml has its fields")
 def metadata(connector: Connector) -> Iterator[Finding]:
-    """The required ones, of the right kind; unknown ones are refused by Airbyte's registry."""
-    folder = _folder(connector)
-    found = connector.settings.metadata
+    """The required ones, of the right kind; unknown ones are refused by Airbyte's registry. Without the file a warning:
+    only who publishes there needs it."""
+    found, data = connector.settings.metadata, connector.settings.told(dict)
     if found is None:
-        yield Finding(f"There is no metadata.yaml in {folder.name}.")
+        yield Finding(_NO_METADATA.format(_folder(connector).name), severity=Severity.WARNING)
         return
-    data = found.get("data")
-    if not isinstance(data, dict):
-        yield Finding("metadata.yaml has no `data`.")
+    if data is None:
+        yield Finding("metadata.yaml has no `data`, an object with all that it says.")
         return
     if str(found.get("metadataSpecVersion")) != "1.0":
         yield Finding(f"`metadataSpecVersion` is {found.get('metadataSpecVersion')!r}, not 1.0.")
@@ -86,6 +96,10 @@ def metadata(connector: Connector) -> Iterator[Finding]:
         UUID(str(data.get("definitionId")))
     except ValueError:
         yield Finding(f"metadata.yaml: `definitionId` {data.get('definitionId')!r} is no UUID.")
+    for path, (kind, word) in _KINDS.items():
+        value = value_at(data, path.split("."))
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            yield Finding(f"metadata.yaml: `{path}` is {value!r}; it must be {word}.")
     for name in sorted(data.keys() - _OPTIONAL - set(_REQUIRED)):
         yield Finding(f"metadata.yaml: `{name}` is unknown.")
 
@@ -187,9 +201,9 @@ def strictness(connector: Connector) -> Iterator[Finding]:
 @check("H9", "Breaking changes tell what is to be done")
 def breaking_changes(connector: Connector) -> Iterator[Finding]:
     """Each has a message and a deadline, and a version that is a major one."""
-    changes = ((_data(connector).get("releases") or {}).get("breakingChanges")) or {}
-    for name, change in changes.items():
-        lacking = [word for word in ("message", "upgradeDeadline") if not (change or {}).get(word)]
+    _data(connector)
+    for name, change in (connector.settings.told(dict, "releases", "breakingChanges") or {}).items():
+        lacking = [word for word in ("message", "upgradeDeadline") if not value_at(change, [word])]
         if lacking:
             yield Finding(f"metadata.yaml: the breaking change {name} has no {' and no '.join(lacking)}.")
         if not _SEMVER.match(str(name)):
@@ -206,7 +220,8 @@ def allowed_hosts(connector: Connector) -> Iterator[Finding]:
 @check("H11", "Suggested streams are streams")
 def suggested_streams(connector: Connector) -> Iterator[Finding]:
     """`suggestedStreams` of metadata.yaml are in the catalog."""
-    suggested = (_data(connector).get("suggestedStreams") or {}).get("streams") or []
+    _data(connector)
+    suggested = connector.settings.told(list, "suggestedStreams", "streams")
     if not suggested:
         raise Skipped("metadata.yaml suggests no streams.")
     names = {name_of(stream) for stream in connector.catalog["streams"]} | {

@@ -195,9 +195,8 @@ def _isolated(connector: Connector, run: WebRun, name: str) -> Iterator[Finding]
 @check("X19", "It talks only to the hosts that its metadata allow")
 def hosts(connector: Connector) -> Iterator[Finding]:
     """`allowedHosts` of metadata.yaml, with ``${...}`` of the config; the proxy sees the hosts."""
-    data = (connector.settings.metadata or {}).get("data") or {}
-    allowed = data.get("allowedHosts")
-    if not isinstance(allowed, dict):
+    allowed = connector.settings.told(dict, "allowedHosts")
+    if allowed is None:
         raise Skipped("no metadata.yaml with `allowedHosts` was given: --metadata FILE, or the connector's folder.")
     patterns = [_host(_filled(str(host), connector.config)) for host in allowed.get("hosts") or ()]
     assert connector.web.base.recording.code == 0

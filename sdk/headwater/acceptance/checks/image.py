@@ -214,8 +214,8 @@ def signals(connector: Connector) -> Iterator[Finding]:
 def version(connector: Connector) -> Iterator[Finding]:
     """And so is the name."""
     found = _labels(connector)
-    data = (connector.settings.metadata or {}).get("data")
-    if not isinstance(data, dict):
+    data = connector.settings.told(dict)
+    if data is None:
         raise Skipped("no metadata.yaml was given: --metadata FILE, or the connector's folder.")
     for label, field in (("io.airbyte.version", "dockerImageTag"), ("io.airbyte.name", "dockerRepository")):
         if found.get(label) != str(data.get(field)):

@@ -82,8 +82,7 @@ def clock(connector: Connector) -> Iterator[Finding]:
 def heartbeat(connector: Connector) -> Iterator[Finding]:
     """`maxSecondsBetweenMessages` of metadata.yaml, else three hours."""
     run = connector.first
-    data = (connector.settings.metadata or {}).get("data") or {}
-    limit = float(data.get("maxSecondsBetweenMessages") or HEARTBEAT)
+    limit = float(connector.settings.told(int, "maxSecondsBetweenMessages") or HEARTBEAT)
     last, gap, at = 0.0, 0.0, 0
     for line, message in run.messages():
         if message["type"] in ("RECORD", "STATE"):
