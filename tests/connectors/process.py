@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -92,6 +95,7 @@ class Process:
     stderr: bytearray = field(default_factory=bytearray)
     began: float = field(default_factory=time.monotonic)
     reading: bool = True
+    held: bool = False
 
     def start(self) -> None:
         self.threads = [threading.Thread(target=self._read, args=(n,), daemon=True) for n in ("stdout", "stderr")]
@@ -103,28 +107,54 @@ class Process:
         while data := os.read(pipe.fileno(), 65536):
             getattr(self, name).extend(data)
             while not self.reading and name == "stdout":
+                self.held = True
                 time.sleep(0.01)
 
-    def wait_for(self, text: bytes, timeout: float = 40.0) -> None:
-        """Until the output has this text."""
+    def wait_for(self, text: bytes, timeout: float = 120.0, *, of: str = "stdout") -> None:
+        """Until the output has this text.
+
+        :param of: ``stdout`` or ``stderr``.
+        """
         until = time.monotonic() + timeout
-        while text not in self.stdout:
-            assert time.monotonic() < until, f"{text!r} did not come; {bytes(self.stdout[-2000:])!r}"
-            assert self.popen.poll() is None or text in self.stdout, bytes(self.stdout[-2000:])
+        while text not in getattr(self, of):
+            assert time.monotonic() < until, f"{text!r} did not come; {bytes(getattr(self, of)[-2000:])!r}"
+            if self.popen.poll() is not None:
+                self._join()
+                assert text in getattr(self, of), bytes(getattr(self, of)[-2000:])
+            time.sleep(0.01)
+
+    def hold(self, timeout: float = 120.0) -> None:
+        """Read no more; until its pipe is full, and so it waits."""
+        assert self.popen.stdout is not None
+        self.reading = False
+        until = time.monotonic() + timeout
+        # the last page of each of two writes may not be full
+        pipe = self.popen.stdout.fileno()
+        while not self.held or _filled(pipe) < fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - 2 * 4096:
+            assert time.monotonic() < until, "its pipe did not fill"
             time.sleep(0.01)
 
     def signal(self, number: signal.Signals) -> None:
         self.began = time.monotonic()
         self.popen.send_signal(number)
 
-    def end(self, timeout: float = 40.0) -> Run:
+    def end(self, timeout: float = 120.0) -> Run:
         """Wait for its end."""
         code = self.popen.wait(timeout)
         seconds = time.monotonic() - self.began
         self.reading = True
-        for thread in self.threads:
-            thread.join(5)
+        self._join()
         return Run(code, bytes(self.stdout), bytes(self.stderr), seconds)
+
+    def _join(self) -> None:
+        for thread in self.threads:
+            thread.join(60)
+
+
+def _filled(pipe: int) -> int:
+    """Bytes that wait to be read."""
+    found: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+    return found
 
 
 class Toy:

@@ -12,7 +12,7 @@ from headwater.protocol.messages import Control, Records, Status, StreamStatus
 from headwater.stream import Page, Slice
 from tests.connectors import toy_noise  # noqa: F401 - its streams are found
 from tests.connectors.toy_base import ToyConfig, ToyStream, log
-from tests.connectors.toy_stops import Sleeping, WaitingToo
+from tests.connectors.toy_stops import Sleeping, Waiting
 
 
 class Numbers(ToyStream):
@@ -150,7 +150,7 @@ class ToySource(Source):
             *Numbers.__subclasses__(),
             EmptyFull,
             *Sleeping.__subclasses__(),
-            WaitingToo,
+            *Waiting.__subclasses__(),
         ]
         return [kind(self) for kind in kinds]
 

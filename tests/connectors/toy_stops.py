@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from headwater import Cursor
@@ -16,20 +17,24 @@ from headwater.stream import Slice
 from headwater.waiting import pause
 from tests.connectors.toy_base import ToyStream, log
 
+WAITS = "waiting now"
+
 
 class Sleeping(ToyStream):
+    """Says that it waits where it can be told to stop already: whoever reads that may do so at once."""
+
     name = "sleeping"
     cursor = Cursor("at", "ascending")
 
     def rows(self, slice: Slice) -> Iterator[list[dict[str, Any]]]:
         yield self.page(0)
-        log.info("waiting now")
         try:
             self.wait()
         finally:
             self.note("cleaned up")
 
     def wait(self) -> None:
+        log.info(WAITS)
         time.sleep(300)
 
 
@@ -39,6 +44,7 @@ class Listening(Sleeping):
     def wait(self) -> None:
         here, there = socket.socketpair()
         with here, there:
+            log.info(WAITS)
             here.recv(1)
 
 
@@ -46,6 +52,7 @@ class Eventually(Sleeping):
     name = "eventually"
 
     def wait(self) -> None:
+        log.info(WAITS)
         threading.Event().wait(300)
 
 
@@ -53,6 +60,7 @@ class Busy(Sleeping):
     name = "busy"
 
     def wait(self) -> None:
+        log.info(WAITS)
         while True:
             sum(range(1000))
 
@@ -65,6 +73,7 @@ class Stubborn(Sleeping):
     def wait(self) -> None:
         while True:
             try:
+                log.info(WAITS)
                 time.sleep(0.5)
             except BaseException:
                 log.info("trying again")
@@ -76,6 +85,7 @@ class Waiting(Sleeping):
     name = "waiting"
 
     def wait(self) -> None:
+        log.info(WAITS)
         pause(300)
 
 
@@ -89,15 +99,10 @@ class WaitingToo(Waiting):
         yield []
 
 
-class Calling(Sleeping):
-    """Ends its own process, when whoever writes what the others have given waits for more."""
+class WaitingBeside(Waiting):
+    """The same in another thread."""
 
-    name = "calling"
-
-    def wait(self) -> None:
-        time.sleep(0.3)
-        os.kill(os.getpid(), signal.SIGTERM)
-        pause(300)
+    name = "waiting_beside"
 
 
 class Swallowing(Sleeping):
@@ -125,6 +130,7 @@ class Wrapping(Sleeping):
 
     def wait(self) -> None:
         try:
+            log.info(WAITS)
             time.sleep(300)
         except BaseException:
             raise RuntimeError("The connection is in a wrong state.") from None
@@ -138,6 +144,7 @@ class Leaving(Sleeping):
 
     def wait(self) -> None:
         try:
+            log.info(WAITS)
             time.sleep(300)
         except BaseException:
             log.info("nothing more, it seems")
@@ -152,7 +159,10 @@ class Deaf(Sleeping):
         lock = threading.Lock()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGURG})
         lock.acquire()
-        lock.acquire()
+        while True:
+            with suppress(BaseException):  # of another thread's signal, before it is in there
+                log.info(WAITS)
+                lock.acquire()
 
 
 class Endless(ToyStream):
