@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.acceptance.suite import TOKEN
+from tests.acceptance.suite import TOKEN, gallery
 
 
 def correct() -> Any:
     """The correct connector, in this process."""
-    path = Path(__file__).parent / "gallery" / "correct.py"
-    spec = importlib.util.spec_from_file_location("gallery_correct", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = module.Correct()
+    found = gallery("correct").Correct()
     found.config = {}
     return found
 

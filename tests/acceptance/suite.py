@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Sequence
@@ -15,9 +16,19 @@ from headwater.acceptance.rooms import CommandRoom
 from headwater.acceptance.settings import ConnectionCase, Settings
 from headwater.acceptance.suite import chosen, run
 
-RUN = Path(__file__).parent / "gallery" / "run.py"
+GALLERY = Path(__file__).parent / "gallery"
+RUN = GALLERY / "run.py"
 TOKEN = "s3cr3t-t0ken/+=&x"
 CONFIG = {"token": TOKEN, "region": "eu", "size": 45}
+
+
+def gallery(name: str) -> Any:
+    """A module of the gallery, in this process: it finds the others beside it, as in the connectors' own."""
+    sys.path.insert(0, str(GALLERY))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(GALLERY))
 
 
 def room(name: str) -> CommandRoom:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -17,28 +15,13 @@ from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome
 from headwater.acceptance.suite import chosen, run
 from tests.acceptance.api import api
-from tests.acceptance.suite import connector, report
+from tests.acceptance.suite import connector, gallery, report
 from tests.needs import missing
 
-GALLERY = Path(__file__).parent / "gallery"
 CAUGHT = (Outcome.FAILED, Outcome.WARNED)
 
 
-def defects() -> dict[str, Any]:
-    """The broken connectors' register; its modules are found beside each other, as the connectors' process does."""
-    sys.path.insert(0, str(GALLERY))
-    try:
-        spec = importlib.util.spec_from_file_location("gallery_broken", GALLERY / "broken.py")
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(GALLERY))
-    found: dict[str, Any] = module.DEFECTS
-    return found
-
-
-DEFECTS = defects()
+DEFECTS: dict[str, Any] = gallery("broken").DEFECTS
 
 
 @pytest.mark.timeout(900)

@@ -25,11 +25,10 @@ from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome, Report
 from headwater.acceptance.suite import chosen, run
-from tests.acceptance.suite import TOKEN, settings, write
+from tests.acceptance.suite import GALLERY, TOKEN, settings, write
 from tests.acceptance.suite import report as gallery_report
 from tests.containers import base_image, one_at_a_time
 
-GALLERY = Path(__file__).parent / "gallery"
 GOOD = """
 COPY . /gallery/
 RUN printf '#!/bin/sh\\nexec python -I -S /gallery/run.py correct "$@"\\n' > /entrypoint.sh && chmod 755 /entrypoint.sh

@@ -7,8 +7,9 @@ import json
 import os
 from typing import Any
 
-from correct import Correct, Failed
+from correct import Correct
 from defect import defect
+from messages import Failed
 
 # --- C: check ----------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ import sys
 import time
 from typing import Any
 
-from correct import Correct, Failed
+from correct import Correct
 from defect import defect
+from messages import Failed
 
 
 @defect("A1", "prints a line of its own on standard output")

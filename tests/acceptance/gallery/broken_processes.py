@@ -11,8 +11,9 @@ import time
 from typing import Any
 from urllib.parse import quote
 
-from correct import Correct, Failed
+from correct import Correct
 from defect import defect
+from messages import Failed
 
 
 @defect("X4", "dies of a signal as it is")

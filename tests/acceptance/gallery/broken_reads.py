@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from correct import Correct, Failed
+from correct import Correct
 from defect import defect
+from messages import Failed
 
 
 class _Rows(Correct):

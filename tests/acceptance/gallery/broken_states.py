@@ -6,8 +6,9 @@ import os
 import time
 from typing import Any
 
-from correct import Correct, Failed
+from correct import Correct
 from defect import defect, good
+from messages import Failed
 
 
 @defect("F1", "ignores its state")

@@ -8,8 +8,9 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from correct import Correct, Failed
+from correct import Correct
 from defect import defect, good
+from messages import Failed
 
 
 @defect("X11", "takes an error for the end of a list", web=True)

@@ -9,30 +9,16 @@ import json
 import os
 import signal
 import sys
-import time
 from typing import Any
+
+from messages import Failed, Stopped
+from offers import Offers
 
 SIZE = 45
 PAGE = 6
 
 
-LOST: Any = object()
-"""In place of a number that Python's floats can't hold."""
-
-
-class Failed(Exception):
-    """Something that is told in an ERROR trace."""
-
-    def __init__(self, message: str, kind: str = "config_error") -> None:
-        super().__init__(message)
-        self.message, self.kind = message, kind
-
-
-class Stopped(BaseException):
-    """A signal came."""
-
-
-class Correct:
+class Correct(Offers):
     """The connector."""
 
     usage = "usage: gallery [spec | check | discover | read] --config FILE --catalog FILE --state FILE"
@@ -99,152 +85,6 @@ class Correct:
                 return json.load(file)
         except (OSError, ValueError):
             raise Failed(f"The {what} can't be read: it is missing or no JSON.") from None
-
-    # --- what it writes -----------------------------------------------------------------------------------
-
-    def write(self, message: dict[str, Any]) -> None:
-        """A message."""
-        self.line(json.dumps(message).encode() + b"\n")
-        if self.stopping:
-            self.stopping = False
-            raise Stopped
-
-    def line(self, line: bytes) -> None:
-        """Bytes, all of them."""
-        while line:
-            line = line[os.write(1, line) :]
-
-    def trace(self, message: str, kind: str, stream: dict[str, Any] | None = None) -> None:
-        """An ERROR trace."""
-        error = {"message": message, "failure_type": kind}
-        if stream is not None:
-            error["stream_descriptor"] = self.descriptor(stream)
-        self.write({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": time.time() * 1000, "error": error}})
-
-    def log(self, message: str, level: str = "INFO") -> None:
-        """A log line."""
-        self.write({"type": "LOG", "log": {"level": level, "message": message}})
-
-    def descriptor(self, stream: dict[str, Any]) -> dict[str, Any]:
-        """A stream's descriptor."""
-        found = {"name": stream["name"]}
-        if stream.get("namespace"):
-            found["namespace"] = stream["namespace"]
-        return found
-
-    def status(self, stream: dict[str, Any], status: str) -> None:
-        """A stream's status."""
-        told = {"stream_descriptor": self.descriptor(stream), "status": status}
-        trace = {"type": "STREAM_STATUS", "emitted_at": time.time() * 1000, "stream_status": told}
-        self.write({"type": "TRACE", "trace": trace})
-
-    def record(self, stream: dict[str, Any], data: dict[str, Any]) -> None:
-        """A record."""
-        self.counts[stream["name"]] = self.counts.get(stream["name"], 0) + 1
-        record = {**self.addressed(stream), "data": data, "emitted_at": self.now()}
-        lost = [name for name, value in data.items() if value is LOST]
-        if lost:
-            record["data"] = {name: None if value is LOST else value for name, value in data.items()}
-            reason = {"change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"}
-            record["meta"] = {"changes": [{"field": name, **reason} for name in lost]}
-        self.write({"type": "RECORD", "record": record})
-
-    def now(self) -> Any:
-        """Milliseconds."""
-        return int(time.time() * 1000)
-
-    def addressed(self, stream: dict[str, Any]) -> dict[str, Any]:
-        """Whose record it is."""
-        found = {"stream": stream["name"]}
-        if stream.get("namespace"):
-            found["namespace"] = stream["namespace"]
-        return found
-
-    def state(self, stream: dict[str, Any], content: dict[str, Any]) -> None:
-        """A state."""
-        self.write({"type": "STATE", "state": {
-            "type": "STREAM",
-            "stream": {"stream_descriptor": self.descriptor(stream), "stream_state": content},
-            "sourceStats": {"recordCount": float(self.counts.pop(stream["name"], 0))},
-        }})  # fmt: skip
-
-    # --- spec, check, discover ----------------------------------------------------------------------------
-
-    def spec(self) -> dict[str, Any]:
-        """The specification."""
-        return {"documentationUrl": "https://docs.test/gallery", "connectionSpecification": {
-            "$schema": "http://json-schema.org/draft-07/schema#",
-            "type": "object",
-            "title": "Gallery",
-            "required": ["token", "region"],
-            "properties": self.properties(),
-        }}  # fmt: skip
-
-    def properties(self) -> dict[str, Any]:
-        """The settings."""
-        return {
-            "token": {"type": "string", "title": "Token", "description": "A token.", "airbyte_secret": True,
-                      "minLength": 1, "order": 0},
-            "region": {"type": "string", "title": "Region", "description": "Where.", "enum": ["eu", "us"],
-                       "order": 1},
-            "size": {"type": "integer", "title": "Size", "default": 45, "minimum": 0, "order": 2},
-            "api_url": {"type": "string", "title": "API URL", "order": 3},
-            "start": {"type": "string", "title": "Start", "format": "date", "order": 4,
-                      "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "examples": ["2024-01-01"]},
-            "auth": {"type": "object", "title": "More", "order": 5, "oneOf": [
-                {"title": "Login", "type": "object", "required": ["kind"], "properties": {
-                    "kind": {"type": "string", "const": "login"},
-                    "password": {"type": "string", "airbyte_secret": True}}},
-                {"title": "Key", "type": "object", "required": ["kind"], "properties": {
-                    "kind": {"type": "string", "const": "key"},
-                    "api_key": {"type": "string", "airbyte_secret": True}}},
-            ]},
-        }  # fmt: skip
-
-    def problem(self) -> str | None:
-        """What is wrong with the config."""
-        config = self.config
-        if not isinstance(config.get("token"), str) or not config["token"]:
-            return "config: `token` must be a text that is not empty."
-        if config.get("region") not in ("eu", "us"):
-            return "config: `region` must be eu or us."
-        if not isinstance(config.get("size", 0), int):
-            return "config: `size` must be a number."
-        return None
-
-    def valid(self) -> None:
-        """Refuse a config that is wrong."""
-        problem = self.problem()
-        if problem:
-            raise Failed(problem)
-
-    def check(self) -> dict[str, Any]:
-        """The connection's status."""
-        problem = self.problem()
-        if not problem and self.config["token"] == "wrong":
-            problem = "config: the `token` is refused."
-        return {"status": "FAILED", "message": problem} if problem else {"status": "SUCCEEDED"}
-
-    def streams(self) -> list[dict[str, Any]]:
-        """The catalog."""
-        fields = {"id": {"type": "integer"}, "name": {"type": ["string", "null"]},
-                  "updated_at": {"type": "string", "format": "date-time",
-                                 "airbyte_type": "timestamp_with_timezone"},
-                  "score": {"type": ["number", "null"]}, "tags": {"type": "array", "items": {"type": "string"}},
-                  "more": {"type": "object", "properties": {"a": {"type": "integer"}}}}  # fmt: skip
-        schema = {"type": "object", "properties": fields}
-        incremental: dict[str, Any] = {
-            "json_schema": schema, "supported_sync_modes": ["full_refresh", "incremental"],
-            "source_defined_cursor": True, "default_cursor_field": ["updated_at"],
-            "source_defined_primary_key": [["id"]], "is_resumable": True,
-        }  # fmt: skip
-        return [
-            {"name": "users", **incremental},
-            {"name": "logs", "namespace": "audit", **incremental},
-            {"name": "empty", **incremental},
-            {"name": "plans", "json_schema": schema, "supported_sync_modes": ["full_refresh"],
-             "source_defined_primary_key": [["id"]]},
-        ]  # fmt: skip
 
     # --- read ---------------------------------------------------------------------------------------------
 

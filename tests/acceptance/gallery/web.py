@@ -11,7 +11,7 @@ from decimal import Decimal
 from http.client import HTTPException
 from typing import Any
 
-from correct import LOST, Failed
+from messages import LOST, Failed
 
 
 def pages(connector: Any, name: str, since: str) -> Any:
