@@ -5,9 +5,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import hashlib
-import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,19 +47,3 @@ def one_at_a_time(what: str) -> Iterator[None]:
     with open(CACHE / f"{what}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def used() -> int:
-    """Bytes of memory that this process uses now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def settled(file: Path) -> int:
-    """The number in a file, once it stays the same for a second."""
-    last = -1
-    while True:
-        time.sleep(1)
-        now = int(file.read_text() or 0)
-        if now == last:
-            return now
-        last = now

@@ -30,15 +30,20 @@ ROOT = Path(__file__).parents[2]
 KIT = ROOT / "tests" / "bridge" / "foreign"
 
 
-def killed(image: str, code: str, way: str, temp: Path) -> str:
-    """The id of a container whose reader got SIGKILL."""
-    command = [sys.executable, "-m", "tests.containers.reading", image, code, way]
+ELSEWHERE = "another-machine 1 2 3"
+"""The owner of a container that nobody on this machine sweeps."""
+
+
+def killed(client: DockerClient, image: str, code: str, way: str, temp: Path, owner: str = "") -> str:
+    """The id of a container whose reader got SIGKILL, and which ran until then. Other tests may have swept it."""
+    command = [sys.executable, "-m", "tests.containers.reading", image, code, way, owner]
     environment = {**os.environ, "TMPDIR": str(temp)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=environment, text=True) as reader:
         assert reader.stdout is not None
         container = reader.stdout.readline().strip()
+        status = client.containers.get(container).status
         reader.kill()
-    assert container
+    assert status == "running"
     return container
 
 
@@ -47,10 +52,9 @@ def test_a_container_whose_reader_was_killed_is_swept(
     base: str, client: DockerClient, nothing_left: None, tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    quiet = killed(base, "import time; print(1, flush=True); time.sleep(3600)", way, tmp_path)
-    assert client.containers.get(quiet).status == "running"
+    quiet = killed(client, base, "import time; print(1, flush=True); time.sleep(3600)", way, tmp_path)
     other = client.containers.create(base, ["true"], labels={OWNER: owner() + "0"})  # somebody else's, who lives
-    elsewhere = client.containers.create(base, ["true"], labels={OWNER: "another-machine 1 2 3"})
+    elsewhere = client.containers.create(base, ["true"], labels={OWNER: ELSEWHERE})
     try:
         assert ran(DockerRunner(base, entrypoint=["echo", "next"]))[0] == b"next\n"
         there = {container["Id"] for container in client.api.containers(all=True)}
@@ -65,7 +69,7 @@ def test_a_container_whose_reader_was_killed_is_swept(
 
 def test_a_connector_that_writes_ends_with_its_reader(base: str, client: DockerClient, tmp_path: Path) -> None:
     code = "import os\nwhile True: os.write(1, b'x' * 999 + b'\\n')"
-    container = client.containers.get(killed(base, code, "", tmp_path))
+    container = client.containers.get(killed(client, base, code, "", tmp_path, ELSEWHERE))
     try:
         assert container.wait(timeout=120)["StatusCode"] != 0
     finally:
@@ -101,6 +105,7 @@ class Door:
 
     def __init__(self, path: Path, engine: str) -> None:
         self._engine = engine
+        self._is_shut = False
         self._open: list[socket.socket] = []
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(path))
@@ -108,6 +113,7 @@ class Door:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def shut(self) -> None:
+        self._is_shut = True
         for one in (self._listening, *self._open):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -119,6 +125,8 @@ class Door:
                 inside, outside = socket.socket(socket.AF_UNIX), self._listening.accept()[0]
                 inside.connect(self._engine)
                 self._open += [inside, outside]
+                if self._is_shut:  # it came while it was
+                    self.shut()
                 for pair in ((inside, outside), (outside, inside)):
                     threading.Thread(target=self._copy, args=pair, daemon=True).start()
 
@@ -140,13 +148,19 @@ def door(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.mark.parametrize("attach", [False, True], ids=["pipes", "attached"])
 def test_an_engine_that_dies_ends_the_output_but_not_well(
-    base: str, client: DockerClient, door: Door, attach: bool
+    base: str, client: DockerClient, door: Door, tmp_path: Path, attach: bool
 ) -> None:
-    code = "import time; print('whole', flush=True); time.sleep(5)"
-    runner = DockerRunner(base, entrypoint=["python3", "-c", code], attach=attach)
+    seen = tmp_path / "seen"
+    seen.mkdir(mode=0o755)
+    code = (
+        "import os, time; print('whole', flush=True)\n"
+        "while not os.path.exists('/seen/engine is gone'): time.sleep(0.05)"
+    )
+    runner = DockerRunner(base, entrypoint=["python3", "-c", code], mounts=[f"{seen}:/seen:ro"], attach=attach)
     with closing(runner.start([])) as process:
         assert process.read() == b"whole\n"
         door.shut()
+        (seen / "engine is gone").touch()
         assert process.read() == b""
         with pytest.raises(ForeignError, match="stopped answering"):
             process.wait()

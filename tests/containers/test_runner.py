@@ -15,7 +15,7 @@ import pytest
 
 from headwater.bridge.runners import DockerRunner, Exit, FileArgument, Process
 from headwater.errors import ConfigError, ForeignError, TransientError
-from tests.containers import settled, used
+from tests.pressure import settled, used
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -128,12 +128,12 @@ def test_mounts_network_and_a_read_only_root(python: Python, tmp_path: Path) -> 
     (folder / "file").write_text("text")
     code = (
         "import os, tempfile\ntempfile.mkstemp()\n"
-        "print(open('/seen/file').read(), sorted(os.listdir('/sys/class/net')))\n"
+        "print(open('/seen/file').read(), os.readlink('/proc/self/ns/net'))\n"
         "for path in ('/seen/new', '/new'):\n try: open(path, 'w')\n except OSError as e: print(e.strerror)"
     )
     out, end = ran(python(code, mounts=[f"{folder}:/seen:ro"], network="host", read_only=True, user="0"))
-    networks = sorted(os.listdir("/sys/class/net"))
-    assert out.decode().splitlines() == [f"text {networks}", *["Read-only file system"] * 2], end
+    ours = os.readlink("/proc/self/ns/net")
+    assert out.decode().splitlines() == [f"text {ours}", *["Read-only file system"] * 2], end
     with pytest.raises(ConfigError, match="is not there"):
         python("", mounts=[f"{folder}/none:/seen"]).start([])
     with pytest.raises(ConfigError, match="HOST:CONTAINER"):
@@ -240,8 +240,8 @@ def test_a_reader_that_sleeps_holds_the_container_up(
 def test_a_quiet_stream_is_waited_for_and_a_hanging_one_is_not(
     python: Python, attach: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headwater.bridge.runners.docker_engine._ANSWER", 2.0)  # of one answer, not of a stream
-    code = "import time; print(1, flush=True); time.sleep(3); print(2)"
+    monkeypatch.setattr("headwater.bridge.runners.docker_engine._ANSWER", 10.0)  # of one answer, not of a stream
+    code = "import time; print(1, flush=True); time.sleep(11); print(2)"
     assert ran(python(code, attach=attach))[0] == b"1\n2\n"
     with closing(python("import time; time.sleep(600)", attach=attach, silence=1).start([])) as process:
         with pytest.raises(ForeignError, match="wrote nothing for 1 seconds"):

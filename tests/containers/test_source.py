@@ -19,7 +19,7 @@ from headwater.bridge.states.memory import MemoryStates
 from headwater.errors import ConfigError, ForeignError, HeadwaterError
 from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import State, StreamDescriptor
-from tests.containers import settled, used
+from tests.pressure import settled, used
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -90,7 +90,7 @@ def test_what_it_is_given_is_in_files_and_nowhere_else(nasty: Any) -> None:
     [
         ("killed", {}, "SIGKILL"),
         ("fail", {}, "exit code 3"),
-        ("hang", {"silence": 2}, "wrote nothing for 2 seconds"),
+        ("hang", {"silence": 15}, "wrote nothing for 15 seconds"),
         ("cut", {}, ""),
         ("incomplete", {}, ""),
     ],

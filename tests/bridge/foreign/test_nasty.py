@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from headwater.errors import ForeignError, HeadwaterError, IncompleteError
 from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import State, StreamDescriptor
 from tests.bridge.foreign.landed import Landed, configured, leaves_nothing, nasty
+from tests.pressure import settled, used
 
 __all__ = ["leaves_nothing"]
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
@@ -257,26 +257,19 @@ def test_estimates_reach_the_result() -> None:
 
 def test_a_slow_destination_holds_the_connector_up(tmp_path: Path) -> None:
     count = tmp_path / "count"
+    reached: list[int] = []
 
     class Enough(Exception):
         pass
 
     class Slow(MemorySink):
         def write(self, batch: Batch, covered: Sequence[State]) -> None:
-            time.sleep(2)
-            before = int(count.read_text())
-            time.sleep(2)
-            assert int(count.read_text()) - before < 300
+            reached.append(settled(count))
             raise Enough
 
     with pytest.raises(HeadwaterError, match="Enough"):
         sync(nasty("slow", PIDS=str(count)), configured("a"), Slow(), MemoryStates(), batch_bytes=2**20)
-    assert int(count.read_text()) < 20_000
-
-
-def _resident() -> int:
-    """Bytes of memory that this process uses now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    assert reached[0] < 20_000
 
 
 def test_memory_does_not_grow_with_the_data() -> None:
@@ -285,10 +278,10 @@ def test_memory_does_not_grow_with_the_data() -> None:
 
         def write(self, batch: Batch, covered: Sequence[State]) -> None:
             self.landed += len(batch)
-            self.peak = max(self.peak, _resident())
+            self.peak = max(self.peak, used())
 
     sink = Nothing()
-    before = _resident()
+    before = used()
     sync(nasty("many"), configured("a"), sink, MemoryStates(), batch_bytes=2**20)
     assert sink.landed == 300_000  # 180 MB
     assert sink.peak - before < 60 * 2**20
