@@ -96,10 +96,14 @@ def paged(api: Upstream, **headers: str) -> None:
 
 
 @pytest.mark.parametrize(("headers", "connections"), [({}, 1), ({"Connection": "close"}, 4)])
-def test_a_connection_is_kept(api: Upstream, opened: list[Any], headers: Any, connections: int) -> None:
+@pytest.mark.parametrize("named", [{}, {"Host": "api.test"}, {"X-Letter": "é", "User-Agent": b"bytes"}])
+def test_a_connection_is_kept(
+    api: Upstream, opened: list[Any], headers: Any, named: dict[str, Any], connections: int
+) -> None:
     paged(api, **headers)
-    assert len(read(Api(api.url, paginator=LinkHeader())).ok().records["items"]) == 4
+    assert len(read(Api(api.url, paginator=LinkHeader(same_host=True), headers=named)).ok().records["items"]) == 4
     assert len(opened) == connections
+    assert {request.headers["Host"] for request in api.requests} == {named.get("Host", api.url[len("http://") :])}
 
 
 def test_one_that_the_server_has_closed_is_opened_again(api: Upstream, opened: list[Any]) -> None:
