@@ -1,4 +1,7 @@
-"""A sync into SQLite, run as a process that a test kills: ``killed.py DATABASE MODE SEED``."""
+"""A sync into SQLite, run as a process: ``killed.py DATABASE MODE SEED [waits]``.
+
+With the last word it does not end, however fast it is: a test kills it.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,9 @@ class Source:
 
     name = "numbers"
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, waits: bool) -> None:
         self.random = random.Random(seed)
+        self.waits = waits
 
     def check(self) -> None: ...
 
@@ -44,6 +48,8 @@ class Source:
             if self.random.random() < 0.3:
                 yield State.of_stream(stream, {"at": page.stop})
             time.sleep(0.002)
+        if self.waits:
+            time.sleep(600)
         for name in NAMES:
             yield State.of_stream(StreamDescriptor(name), {"at": ROWS})
             yield StreamStatus(StreamDescriptor(name), Status.COMPLETE)
@@ -58,5 +64,5 @@ def catalog(mode: str) -> ConfiguredCatalog:
 
 
 if __name__ == "__main__":
-    path, mode, seed = sys.argv[1:4]
-    sync(Source(int(seed)), catalog(mode), SqliteSink(path), batch_bytes=1500, flush_seconds=0.05)
+    path, mode, seed, *waits = sys.argv[1:]
+    sync(Source(int(seed), bool(waits)), catalog(mode), SqliteSink(path), batch_bytes=1500, flush_seconds=0.05)

@@ -158,7 +158,7 @@ def _hold(path: Path, held: Any, done: Any) -> None:
     states = FileStates(path)
     states.load()
     held.set()
-    done.wait(30)
+    done.wait(200)
     os.kill(os.getpid(), 9)
 
 
@@ -168,14 +168,14 @@ def test_two_syncs_on_one_file(path: Path) -> None:
     process = context.Process(target=_hold, args=(path, held, done))
     process.start()
     try:
-        assert held.wait(30)
+        assert held.wait(200)
         for use in (lambda s: s.load(), lambda s: s.store([state("a", 1)])):
             with FileStates(path) as states, pytest.raises(StateError, match="Another sync is using") as caught:
                 use(states)
             assert str(path) in str(caught.value)
     finally:
         done.set()
-        process.join(30)
+        process.join(200)
     with FileStates(path) as states:  # whoever is killed lets go
         assert states.load() == []
     with FileStates(path) as states:
