@@ -57,12 +57,14 @@ def test_killed_and_run_again(tmp_path: Path, trial: int) -> None:
     repos = {"octo/alpha": Repo(90, reviews_per_pull=1), "octo/beta": Repo(20, reviews_per_pull=1)}
     with GithubApi(repos=repos, seed=trial, page_size_cap=20) as api:
         until = chance.randrange(1, 75)
+        api.fault("hang", nth=until + 1, times=None)  # or it might be through before it is killed
         with start(api, job, database) as process:
             while len(api.requests) < until and process.poll() is None:
                 time.sleep(0.002)
             time.sleep(chance.random() * 0.05)  # somewhere between two requests
             os.killpg(process.pid, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
+        api.clear()
         touched = repos["octo/alpha"].touch_issue(chance.randrange(1, 80))
         repos["octo/beta"].add_comment(body="after the crash")
         with start(api, job, database) as process:
