@@ -103,21 +103,6 @@ def test_keys_without_a_form_are_null_by_the_schema_too(sql: Callable[[str], Any
     conform(catalog, result)
 
 
-def test_text_that_is_not_utf8(postgres: Postgres) -> None:
-    """A database that takes any bytes for text."""
-    postgres.sql("DROP DATABASE IF EXISTS ascii")
-    postgres.sql("CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'")
-    import psycopg
-
-    url = postgres.url("ascii")
-    with psycopg.connect(url, client_encoding="SQL_ASCII") as connection:
-        connection.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
-        connection.execute(b"INSERT INTO t VALUES (1, 'gr\xfc\xdfe'), (2, '\xc3\xbc')")
-    result = read(postgres_source(url))
-    assert [row["v"] for row in rows_of(result, "t")] == ["gr\ufffd\ufffde", "ü"]
-    postgres.sql("DROP DATABASE ascii WITH (FORCE)")
-
-
 def test_five_thousand_tables(sql: Callable[[str], Any], database: str) -> None:
     for start in range(0, 5000, 500):
         sql(f"DO $$ BEGIN FOR i IN {start}..{start + 499} LOOP EXECUTE format('CREATE TABLE t%s (id bigint PRIMARY KEY,"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from headwater.protocol.messages import Records
 from headwater.testing.reading import result_of
 from tests.services.postgres import Postgres
 from tests.sql.captured import rows, run, server, source_of, sql, table_of, truth
@@ -26,6 +27,27 @@ def test_large_values_that_an_update_did_not_touch(sql: Any, identity: str) -> N
     found = {row["id"]: row["note"] for row in rows(second)[:2]}
     assert found[1] == "large" * 10000
     assert table_of(first, second) == truth(sql)
+
+
+def test_large_values_are_asked_for_many_rows_at_once_but_not_held_all_at_once(sql: Any, server: Postgres) -> None:
+    sql(f"ALTER DATABASE \"{sql.url.rpartition('/')[2]}\" SET log_statement = 'all'")
+    sql("ALTER TABLE orders ALTER note SET STORAGE EXTERNAL")
+    sql("INSERT INTO orders SELECT g, repeat('large', 10000) || g FROM generate_series(1, 200) g")
+    sql("CREATE TABLE pairs (id int, at date, n int, v text, PRIMARY KEY (id, at))")
+    sql("ALTER TABLE pairs ALTER v SET STORAGE EXTERNAL")
+    sql("INSERT INTO pairs SELECT g / 10, date '2024-01-01' + g % 10, 1, repeat('x', 3000)"
+        " FROM generate_series(1, 300) g")  # fmt: skip
+    first = run(sql)
+    sql("UPDATE orders SET at = '2024-01-01 00:00+00'")
+    sql("UPDATE orders SET id = id + 1000 WHERE id <= 10")
+    sql("UPDATE pairs SET n = 2")
+    second = run(sql, first)
+    assert table_of(first, second) == truth(sql)
+    assert len(rows(second, "pairs")) == 300
+    assert all(row["n"] == 2 and len(row["v"]) == 3000 for row in rows(second, "pairs"))
+    assert changes_of(second) == [("note", "NULLED")] * 10  # of rows that have another key by now
+    assert max(message.size for message in second.messages if isinstance(message, Records)) < 2_000_000
+    assert server.log().count('JOIN "public"."pairs" r ON') < 20
 
 
 def test_an_update_leaves_a_row_where_it_is_whatever_the_log_calls_its_key(sql: Any) -> None:

@@ -18,6 +18,7 @@ from headwater.errors import ConfigError, IncompleteError
 from headwater.sql.sqlite import Sqlite
 from headwater.testing import read
 from source_sqlite import SqliteSource
+from tests.sql.orders import state_of
 from tests.sql.sources import changes_of, chosen, conform, cut_off, incremental, read_by, rows_of
 
 VALUES: list[tuple[str, Any, Any]] = [
@@ -106,13 +107,43 @@ def test_a_date_that_is_none_among_dates_is_told(db: sqlite3.Connection) -> None
 
 
 def test_text_that_is_not_utf8_is_told_and_costs_no_row(db: sqlite3.Connection) -> None:
-    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
-    db.executemany("INSERT INTO t VALUES (?, ?)", [(n, f"v{n}") for n in range(50)])
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, day DATE, any)")
+    db.executemany("INSERT INTO t VALUES (?, ?, '2024-01-01', 1)", [(n, f"v{n}") for n in range(50)])
     db.execute("UPDATE t SET v = CAST(x'67ff' AS TEXT) WHERE id = 30")
+    db.execute("UPDATE t SET day = CAST(x'67ff' AS TEXT), any = CAST(x'c328' AS TEXT) WHERE id = 40")
     result = read(source_of(db))
     assert [row["id"] for row in rows_of(result, "t")] == list(range(50))
-    assert rows_of(result, "t")[30]["v"] == "g\ufffd"
-    assert changes_of(result) == [("v", "TRUNCATED")]
+    assert rows_of(result, "t")[30]["v"] == "g\\xff"
+    assert (rows_of(result, "t")[40]["day"], rows_of(result, "t")[40]["any"]) == ("g\\xff", "\\xc3(")
+    assert changes_of(result) == [("v", "TRUNCATED"), ("day", "TRUNCATED"), ("any", "TRUNCATED")]
+
+
+def test_a_date_that_is_not_utf8_among_dates_is_null(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, day DATE)")
+    db.executemany("INSERT INTO t VALUES (?, '2024-01-01')", [(n,) for n in range(2000)])
+    db.execute("UPDATE t SET day = CAST(x'ff' AS TEXT) WHERE id = 1999")
+    result = read(source_of(db))
+    assert rows_of(result, "t")[1999]["day"] is None
+    assert changes_of(result) == [("day", "NULLED")]
+
+
+def test_a_key_and_a_cursor_that_are_not_utf8(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sqlite, "page_size", 100)
+    db.execute("CREATE TABLE t (k TEXT PRIMARY KEY, v TEXT)")
+    keys = [*(b"a%d" % n for n in range(100, 150)), *(b"b\x80%d" % n for n in range(100, 150)), b"b\xc0", b"b\xf0"]
+    db.executemany("INSERT INTO t VALUES (CAST(? AS TEXT), CAST(? AS TEXT))", [(key, key) for key in keys])
+    source = source_of(db)
+    catalog = chosen(source.discover(), "full_refresh", "t")
+    due = {key.decode("utf-8", "backslashreplace") for key in keys}
+    for cut in (20, 70, 101):
+        first = cut_off(source, catalog, cut)
+        assert len(rows_of(first, "t")) < len(keys)
+        (begun,) = state_of(first)["ranges"]
+        assert begun["after"][0].encode() in keys
+        second = read(source, state=first, full_refresh=True, same_job=True)
+        assert {row["k"] for row in (*rows_of(first, "t"), *rows_of(second, "t"))} == due
+    result = read_by(source, "v")
+    assert "the greatest value of its cursor 'v' is no text in Unicode" in str(result.traces[0].message)
 
 
 @pytest.mark.parametrize(

@@ -219,14 +219,14 @@ class Database(Dialect):
 
     # --- values ---------------------------------------------------------------------------------------------
 
-    def last(self, connection: Connection, selection: Selection, column: Column) -> bytes | None:
-        """The row with the greatest value of a column, as a JSON object; None: there is no row."""
+    def last(self, connection: Connection, selection: Selection, column: Column) -> Rows | None:
+        """The row with the greatest value of a column; None: there is no row."""
         query = f"{self.select(selection)} ORDER BY {self.column(column.name)} DESC"
         row = connection.exec_driver_sql(query).fetchone()
         if row is None:
             return None
         names = [each.name for each in selection.columns]
-        return encode_rows([dict(zip(names, row, strict=True))])[0][0]
+        return Rows(*encode_rows([dict(zip(names, row, strict=True))]))
 
     def value(self, connection: Connection, query: str) -> Any:
         """The one value that a query gives; None: it gives no row, or a null."""

@@ -105,20 +105,36 @@ def _cleared(raw: bytes, name: str, made: list[Change]) -> bytes:
 
 def readable(record: bytes, made: list[Change]) -> bytes:
     """A record that is no JSON in UTF-8, for two reasons that databases allow: bytes of another encoding, and
-    escapes of lone surrogates in a value of type ``json``. What can't be read becomes U+FFFD."""
-    text = _ESCAPE.sub(_partnered, record.decode("utf-8", "replace"))
-    fixed = text.encode()
-    if fixed != record:
-        made.append(Change("", TRUNCATED, SERIALIZATION_ERROR))
-    return fixed
+    escapes of lone surrogates in a value of type ``json``. The bytes become ``\\xNN``, which tells them apart: two keys
+    stay two. The surrogates become U+FFFD."""
+    text = _ESCAPE.sub(_partnered, record.decode("utf-8", "surrogateescape"))
+    row = _ROW.decode(text.encode("utf-8", "surrogatepass"))
+    for name, value in row.items():
+        raw = bytes(value).decode("utf-8", "surrogatepass")
+        fixed = escaped(raw, "\\\\").replace(_ALONE, "\ufffd")
+        if fixed != raw:
+            row[name] = msgspec.Raw(fixed.encode())
+            made.append(Change(name, TRUNCATED, SERIALIZATION_ERROR))
+    return msgspec.json.encode(row) if made else record
 
 
+def escaped(text: str, backslash: str = "\\") -> str:
+    """A text with its bytes that are not UTF-8, which are lone surrogates (PEP 383), as ``\\xNN``.
+
+    :param backslash: how one is written.
+    """
+    return _FOREIGN.sub(lambda found: f"{backslash}x{ord(found[0]) - 0xDC00:02x}", text)
+
+
+_ALONE = "\ud800"
+"""Stands for the escape of a lone surrogate."""
+_FOREIGN = re.compile("[\udc80-\udcff]")
 # An escape of a backslash is matched too, so that what follows it is not taken for one.
 _ESCAPE = re.compile(r"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[dD][89a-fA-F]..")
 
 
 def _partnered(found: re.Match[str]) -> str:
-    return "\\ufffd" if len(found[0]) == 6 else found[0]
+    return _ALONE if len(found[0]) == 6 else found[0]
 
 
 def plain(value: Any, *, marked: bool) -> Any:

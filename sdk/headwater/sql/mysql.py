@@ -172,9 +172,9 @@ class Mysql(Database):
         table = selection.table.source
         return f"SELECT JSON_OBJECT({pairs}) FROM {table} r{self.conditions(selection)}{self.order(selection)}"
 
-    def last(self, connection: Connection, selection: Selection, column: Column) -> bytes | None:
+    def last(self, connection: Connection, selection: Selection, column: Column) -> Rows | None:
         found = self.value(connection, f"{self.json(selection)} ORDER BY {self.column(column.name)} DESC LIMIT 1")
-        return found.encode() if found is not None else None
+        return Rows([found.encode()], {}) if found is not None else None
 
     # --- reading ------------------------------------------------------------------------------------------
 

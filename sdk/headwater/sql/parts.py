@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from headwater.errors import ConfigError
+from headwater.protocol.values import TRUNCATED
 from headwater.sql.marks import plain
 from headwater.sql.state import Range, TableState
 from headwater.sql.tables import Column, Key, Selection, Table
@@ -24,7 +25,8 @@ from headwater.sql.tables import Column, Key, Selection, Table
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from headwater.sql.database import Database
+    from headwater.protocol.messages import Change
+    from headwater.sql.database import Database, Rows
 
 log = logging.getLogger("headwater")
 
@@ -41,10 +43,16 @@ class Place:
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = list(columns)
         names = [column.name for column in columns]
+        self._names = frozenset(names)
         self._wanted: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_row_of(names))
 
-    def __call__(self, record: bytes) -> Key | None:
-        """The place; None where one of the values is null or none."""
+    def __call__(self, record: bytes, changes: Sequence[Change] = ()) -> Key | None:
+        """The place; None where one of the values is null or none, or another one than in the database.
+
+        :param changes: what was changed in the record.
+        """
+        if changes and not self._names.isdisjoint(change.field for change in changes):
+            return None
         row = self._wanted.decode(record)
         if isinstance(row, dict):
             found = [row[column.name] for column in self._columns]
@@ -93,11 +101,13 @@ class Part:
         """Whether it can be read on from a row."""
         return self.range is not None or self.cursor is not None
 
-    def place_of(self, data: Sequence[bytes]) -> Key | None:
+    def place_of(self, rows: Rows) -> Key | None:
         """The place of the last record that has one; None: none has."""
         if self._place is None:
             return None
-        return next((place for record in reversed(data) if (place := self._place(record)) is not None), None)
+        last = range(len(rows.data) - 1, -1, -1)
+        places = (self._place(rows.data[number], rows.changes.get(number, ())) for number in last)
+        return next((place for place in places if place is not None), None)
 
     def since(self, database: Database, value: Any) -> str:
         """The condition of rows from a value of the cursor on. Those that have it come again: another row with
@@ -167,8 +177,16 @@ def highest(database: Database, connection: Connection, selection: Selection, cu
     column = database.column(cursor.name)
     finite = cursor.kind.finite.format(column) if cursor.kind.finite else ""
     last = replace(selection.also(f"{column} IS NOT NULL", finite), columns=(cursor,))
-    record = database.last(connection, last, cursor)
-    place = Place([cursor])(record) if record is not None else None
+    found = database.last(connection, last, cursor)
+    if found is None:
+        return None
+    (record,), changes = found.data, found.changes.get(0, ())
+    if any(change.change == TRUNCATED for change in changes):
+        raise ConfigError(
+            f"{selection.table.descriptor}: the greatest value of its cursor {cursor.name!r} is no text in Unicode, so "
+            f"no state can keep it: {record.decode()}. Correct it, or take another cursor."
+        )
+    place = Place([cursor])(record)
     return place[0] if place is not None else None
 
 

@@ -1,6 +1,7 @@
 """PostgreSQL's logical replication messages, as the plugin ``pgoutput`` writes them. No IO in here.
 
-https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html, version 1 of the protocol.
+https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html, version 1 of the protocol. Text of
+a database that takes any bytes for it has lone surrogates in place of those that are not UTF-8 (PEP 383).
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def parse(data: bytes) -> Message | None:
     known = _KINDS.get(data[:1])
     try:
         return known(data) if known is not None else None
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError) as error:
         raise SourceError(f"No message of pgoutput: {data[:60]!r} ({error}).") from error
 
 
@@ -138,7 +139,7 @@ def _row(data: bytes, at: int) -> tuple[Row, int]:
         if kind == _TEXT:
             begin = at + 5
             at = begin + _SIZE(data, at + 1)[0]
-            values.append(data[begin:at].decode())
+            values.append(data[begin:at].decode("utf-8", "surrogateescape"))
         else:
             at += 1
             values.append(None if kind == _NULL else UNCHANGED)
@@ -165,7 +166,7 @@ def _relation(data: bytes) -> Relation:
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
     end = data.index(0, at)
-    return data[at:end].decode(), end + 1
+    return data[at:end].decode("utf-8", "surrogateescape"), end + 1
 
 
 def _begin(data: bytes) -> Begin:

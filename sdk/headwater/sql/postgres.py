@@ -7,6 +7,7 @@ has brings a row a line, as it is: unlike its text format, in which each backsla
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -134,6 +135,8 @@ class Postgres(Database):
         return int(size) if size is not None else None
 
     def bounds(self, connection: Connection, table: Table, column: Column, count: int) -> list[Any]:
+        if column.kind.schema.get("type") == "string" and self.takes_any_bytes(connection):
+            return []  # no state may be able to keep them
         found = self.value(
             connection,
             "SELECT histogram_bounds::text::text[] FROM pg_stats"
@@ -156,6 +159,23 @@ class Postgres(Database):
     def version(self, connection: Connection) -> int:
         """The server's, as ``150004``."""
         return int(self.driver(connection).info.server_version)
+
+    def takes_any_bytes(self, connection: Connection) -> bool:
+        """Whether the database's text is any bytes, which the server would refuse to give as UTF-8."""
+        return bool(self.driver(connection).info.parameter_status("server_encoding") == "SQL_ASCII")
+
+    @contextmanager
+    def bytes_as_they_are(self, connection: Connection) -> Iterator[bool]:
+        """Where the database takes any bytes for text, the server gives them as they are meanwhile.
+
+        :return: whether it does.
+        """
+        if not self.takes_any_bytes(connection):
+            yield False
+            return
+        connection.exec_driver_sql("SET client_encoding = 'SQL_ASCII'")
+        yield True
+        connection.exec_driver_sql("SET client_encoding = 'UTF8'")
 
     @staticmethod
     def driver(connection: Connection) -> Any:
@@ -187,22 +207,23 @@ class Postgres(Database):
             return f"{value} - interval '{digits(lookback)} seconds'"
         return super().before(value, cursor, lookback)
 
-    def last(self, connection: Connection, selection: Selection, column: Column) -> bytes | None:
+    def last(self, connection: Connection, selection: Selection, column: Column) -> Rows | None:
         query = f"{self.select(selection)} ORDER BY {self.column(column.name)} DESC LIMIT 1"
-        found = self.value(connection, f"SELECT row_to_json(t.*)::text FROM ({query}) AS t")
-        return found.encode() if found is not None else None
+        with self.bytes_as_they_are(connection) as any_bytes:
+            found = self.value(connection, f"SELECT row_to_json(t.*)::text FROM ({query}) AS t")
+        if found is None:
+            return None
+        record = found if any_bytes else found.encode()
+        return Rows(*Marks(selection.columns, is_utf8=not any_bytes)(record, [record]))
 
     def quoted(self, *names: str | None) -> str:
         return ".".join('"' + name.replace('"', '""') + '"' for name in names if name)
 
     def pages(self, connection: Connection, selection: Selection) -> Iterator[Rows]:
         driver = self.driver(connection)
-        is_utf8 = driver.info.parameter_status("server_encoding") != "SQL_ASCII"
-        if not is_utf8:  # the database's text is any bytes, which it would refuse to give as UTF-8
-            connection.exec_driver_sql("SET client_encoding = 'SQL_ASCII'")
-        marks = Marks(selection.columns, is_utf8=is_utf8)
         query = f"COPY ({self.json(selection)}) TO STDOUT {_FORMAT}".encode()
-        with driver.cursor() as cursor, cursor.copy(query):
+        with self.bytes_as_they_are(connection) as any_bytes, driver.cursor() as cursor, cursor.copy(query):
+            marks = Marks(selection.columns, is_utf8=not any_bytes)
             rest = b""
             for page in self._joined(copied(driver, self.rows_per_step)):
                 whole = rest + page if rest else page
@@ -215,8 +236,6 @@ class Postgres(Database):
                 if data:
                     found, changes = marks(whole, data)
                     yield Rows(found, changes)
-        if not is_utf8:
-            connection.exec_driver_sql("SET client_encoding = 'UTF8'")
 
     def _joined(self, steps: Iterator[bytes]) -> Iterator[bytes]:
         """Some rows at a time, joined to pages."""

@@ -30,7 +30,8 @@ from headwater.protocol.messages import (
 )
 from headwater.sql.pgoutput import Begin, Change, Commit, Relation, Truncate, lsn_of, lsn_text
 from headwater.sql.postgres import Postgres
-from headwater.sql.postgres_changes import LSN, Pending, Rewriting, columns_of
+from headwater.sql.postgres_changes import LSN, Pending, columns_of
+from headwater.sql.postgres_rewriting import Rewriting
 from headwater.sql.postgres_slot import Slot, SlotSnapshot
 from headwater.sql.state import DONE
 from headwater.state import stream_states
@@ -244,12 +245,12 @@ class Capture:
         pending = self._pending.pop(name)
         if not pending.rows:
             return
-        records = rewriting.records(name, pending)
         if name not in self._running:
             self._running.add(name)
             yield StreamStatus(name, Status.RUNNING)
-        self._count(records)
-        yield records
+        for records in rewriting.records(name, pending):
+            self._count(records)
+            yield records
 
     # --- the state ----------------------------------------------------------------------------------------
 

@@ -121,7 +121,7 @@ class Slot:
         publication = '"' + self.publication.replace('"', '""') + '"'
         query = _PEEK.format(slot=literal(self.name), upto=literal(lsn_text(upto)), names=literal(publication))
         driver = self.database.driver(connection)
-        with driver.cursor() as cursor, cursor.copy(query.encode()):
+        with self.database.bytes_as_they_are(connection), driver.cursor() as cursor, cursor.copy(query.encode()):
             for data in _values(copied(driver, _STEP)):
                 message = parse(data)
                 if message is not None:

@@ -153,7 +153,7 @@ class SqlReader(StreamReader):
                 )
             for rows in self._database.pages(connection, selection):
                 records = Records(self.descriptor, rows.data, changes=rows.changes)
-                at = part.place_of(rows.data)
+                at = part.place_of(rows)
                 part.gave = True
                 move: Any = "to" if at is not None else None
                 yield Step(task.slice.partition, records, move, at, size=records.size), at

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -113,7 +114,8 @@ class Sqlite(Database):
     def _dated(self, connection: Connection, source: str, column: str) -> Kind:
         name = self.quoted(column)
         first = f"SELECT {name} FROM {source} WHERE {name} IS NOT NULL LIMIT {_FIRST}"
-        return dated([row[0] for row in connection.exec_driver_sql(first)])
+        with _any_text(self.driver(connection)):
+            return dated([row[0] for row in connection.exec_driver_sql(first)])
 
     def size_of(self, connection: Connection, table: Table) -> int | None:
         return None  # one connection reads: parts would gain nothing
@@ -144,10 +146,11 @@ class Sqlite(Database):
             return f"strftime('%Y-%m-%d{joint}%H:%M:%S', {value}, '-{digits(lookback)} seconds')"
         return super().before(value, cursor, lookback)
 
-    def last(self, connection: Connection, selection: Selection, column: Column) -> bytes | None:
+    def last(self, connection: Connection, selection: Selection, column: Column) -> Rows | None:
         query = f"{self.select(selection)} ORDER BY {self.column(column.name)} DESC LIMIT 1"
-        row = connection.exec_driver_sql(query).first()
-        return None if row is None else Encoding(selection.columns).slowly([tuple(row)]).data[0]
+        with _any_text(self.driver(connection)):
+            row = connection.exec_driver_sql(query).first()
+        return None if row is None else Encoding(selection.columns).slowly([tuple(row)])
 
     def pages(self, connection: Connection, selection: Selection) -> Iterator[Rows]:
         driver = self.driver(connection)
@@ -162,13 +165,10 @@ class Sqlite(Database):
             if "Could not decode" not in str(error):
                 raise
             yield from encoding.rest()
-            # Again from there, at the same point in time, with a text that can be any bytes: a little slower.
-            driver.text_factory = lambda value: value.decode("utf-8", "surrogateescape")
-            try:
+            # Again from there, at the same point in time, a little slower.
+            with _any_text(driver):
                 for rows in self._fetched(driver, f"{query} LIMIT -1 OFFSET {given}"):
                     yield encoding.slowly(rows)
-            finally:
-                driver.text_factory = str
         else:
             yield from encoding.rest()
 
@@ -191,6 +191,16 @@ class Sqlite(Database):
         if "locked" in said or "busy" in said:
             return TransientError
         return ConfigError if any(each in said for each in _CONFIG) else None
+
+
+@contextmanager
+def _any_text(driver: Any) -> Iterator[None]:
+    """Text that is not UTF-8 comes with lone surrogates in place of its bytes meanwhile (PEP 383)."""
+    driver.text_factory = lambda value: value.decode("utf-8", "surrogateescape")
+    try:
+        yield
+    finally:
+        driver.text_factory = str
 
 
 def _is_long(value: Any) -> bool:

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from headwater.protocol.messages import Change
-from headwater.protocol.values import NULLED, SERIALIZATION_ERROR, encode_rows
+from headwater.protocol.values import NULLED, SERIALIZATION_ERROR, TRUNCATED, encode_rows
 from headwater.sql.database import Rows
+from headwater.sql.marks import escaped
 from headwater.sql.sqlite_types import fit_of, misfit
 from headwater.sql.tables import Column
 from headwater.sql.types import BOOLEAN
@@ -89,15 +90,19 @@ class Encoding:
             if fit is not None and fit.made is not None:
                 columns[place] = fit.made(columns[place])
         found: list[dict[str, Any]] = []
-        nulled: dict[int, list[Change]] = {}
+        told: dict[int, list[Change]] = {}
         for number, values in enumerate(zip(*columns, strict=True)):
             row = dict(zip(self._names, values, strict=True))
             for column, fit in zip(self._columns, self._fits, strict=True):
-                if fit is not None and misfit(row[column.name], fit):
+                value = row[column.name]
+                if fit is not None and misfit(value, fit):
                     row[column.name] = None
-                    nulled.setdefault(number, []).append(Change(column.name, NULLED, SERIALIZATION_ERROR))
+                    told.setdefault(number, []).append(Change(column.name, NULLED, SERIALIZATION_ERROR))
+                elif value.__class__ is str and (text := escaped(value)) != value:
+                    row[column.name] = text
+                    told.setdefault(number, []).append(Change(column.name, TRUNCATED, SERIALIZATION_ERROR))
             found.append(row)
         data, changes = encode_rows(found)
-        for number, made in nulled.items():
+        for number, made in told.items():
             changes[number] = [*changes.get(number, ()), *made]
         return Rows(data, changes)

@@ -64,7 +64,7 @@ def _of(form: Any) -> Callable[[Sequence[Any]], Sequence[Any]]:
 def _are(values: Sequence[Any], form: Any) -> bool:
     try:
         msgspec.convert(values, list[form])
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter of text that is not UTF-8
         return False
     return True
 
