@@ -109,7 +109,7 @@ class TestDiscover:
 
 
 def failed(run: Run, *named: str, code: int = 1) -> None:
-    """It failed for the user's sake, quickly, with one trace and a log line that name these."""
+    """It failed for the user's sake, with one trace and a log line that name these."""
     assert run.code == code
     error = only(run, "ERROR")
     assert error["failure_type"] == "config_error"
@@ -118,7 +118,6 @@ def failed(run: Run, *named: str, code: int = 1) -> None:
     assert error["message"] in run.logged
     assert "stack_trace" not in error
     assert b"Traceback" not in run.stderr
-    assert run.seconds < 10
 
 
 class TestUsage:

@@ -82,7 +82,6 @@ class TestMore:
     def test_a_thread_that_is_left_over(self, toy: Toy) -> None:
         run = toy.run("read", "threads")
         assert (run.code, run.statuses("threads")) == (0, ["STARTED", "RUNNING", "COMPLETE"])
-        assert run.seconds < 8
         assert "left-over" in run.logged
 
     def test_records_are_data(self, toy: Toy) -> None:

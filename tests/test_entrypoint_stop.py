@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.connectors.process import ROOT, Process, Run, Toy, environment
+from tests.connectors.process import PATIENCE, ROOT, Process, Run, Toy, environment
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 PAGE = 100
@@ -25,6 +25,12 @@ GIVEN_UP = "did not end in time"
 @pytest.fixture
 def toy(tmp_path: Path) -> Toy:
     return Toy(tmp_path)
+
+
+@pytest.fixture
+def as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connector is given no more time than an operator would."""
+    monkeypatch.setenv("TESTS_GRACE", "")
 
 
 def in_order(run: Run, stream: str, *codes: int) -> None:
@@ -91,6 +97,7 @@ class TestSignals:
             run = process.end()
         in_order(run, "swallowing", 143)
 
+    @pytest.mark.usefixtures("as_shipped")
     def test_code_that_takes_it_for_an_error(self, toy: Toy) -> None:
         with toy.start("read", "stubborn") as process:
             process.wait_for(b"waiting now")
@@ -113,6 +120,7 @@ class TestSignals:
         assert run.states("leaving") == []
         assert "COMPLETE" not in run.statuses("numbers")
 
+    @pytest.mark.usefixtures("as_shipped")
     def test_code_that_can_not_be_interrupted(self, toy: Toy) -> None:
         with toy.start("read", "deaf") as process:
             process.wait_for(b"waiting now")
@@ -169,6 +177,7 @@ class TestServers:
         """A connector whose server answers nothing, or that there were too many requests."""
         listener = socket.create_server(("127.0.0.1", 0))
         held = []
+        self.asked = threading.Event()
 
         def serve() -> None:
             with contextlib.suppress(OSError):
@@ -177,6 +186,7 @@ class TestServers:
                     held.append(client)
                     if b"/limit" in client.recv(65536):
                         client.sendall(b"HTTP/1.1 429 Slow\r\nRetry-After: 600\r\nContent-Length: 2\r\n\r\n{}")
+                    self.asked.set()
 
         threading.Thread(target=serve, daemon=True).start()
         web = Toy(tmp_path, (sys.executable, "-m", "tests.connectors.web"))
@@ -191,50 +201,51 @@ class TestServers:
     def test_that_let_us_wait(self, web: Toy, stream: str, sign: bytes, number: signal.Signals) -> None:
         with web.start("read", stream) as process:
             process.wait_for(sign)
-            time.sleep(0.7)
+            assert self.asked.wait(PATIENCE)
             process.signal(number)
             run = process.end()
         assert (run.code, run.stderr, run.statuses(stream)[-1]) == (128 + number, b"", "INCOMPLETE")
         assert GIVEN_UP not in run.logged
 
-    @pytest.mark.parametrize("stream", ["hanging", "limited"])
-    def test_and_nobody_reads(self, web: Toy, stream: str) -> None:
+    @pytest.mark.parametrize(("stream", "sign"), [("hanging", b"STARTED"), ("limited", b"RATE_LIMITED")])
+    def test_and_nobody_reads(self, web: Toy, stream: str, sign: bytes) -> None:
         popen = subprocess.Popen(
             web.arguments("read", stream),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=ROOT,
         )  # fmt: skip
         assert popen.stdout is not None
-        popen.stdout.readline()
-        time.sleep(0.7)
+        while sign not in popen.stdout.readline():
+            pass
+        assert self.asked.wait(PATIENCE)
         popen.stdout.close()
-        _, stderr = popen.communicate(timeout=120)
+        _, stderr = popen.communicate(timeout=PATIENCE)
         assert (popen.returncode, stderr) == (141, b"")
 
 
 class TestStalledReader:
     def test_a_line_is_not_cut_when_the_reader_goes_on(self, toy: Toy) -> None:
         with toy.start("read", "endless") as process:
-            process.hold()
+            assert process.hold()
             process.signal(TERM)
             time.sleep(0.5)
             assert process.popen.poll() is None
-            process.reading = True
             run = process.end()
         in_order(run, "endless", 143)
 
+    @pytest.mark.usefixtures("as_shipped")
     def test_it_ends_when_the_reader_does_not(self, toy: Toy) -> None:
         with toy.start("read", "endless") as process:
-            process.hold()
+            assert process.hold()
             process.signal(TERM)
-            code = process.popen.wait(120)
+            code = process.popen.wait(PATIENCE)
         assert code == 143
 
     def test_a_second_signal_ends_at_once(self, toy: Toy) -> None:
         with toy.start("read", "endless") as process:
-            process.hold()
+            assert process.hold()
             process.signal(TERM)
             again(process, INT)
-            assert process.popen.wait(120) == 130
+            assert process.popen.wait(PATIENCE) == 130
 
 
 class TestClosedOutput:
@@ -250,7 +261,7 @@ class TestClosedOutput:
         while sign not in popen.stdout.readline():
             pass
         popen.stdout.close()
-        assert popen.wait(120) == 141
+        assert popen.wait(PATIENCE) == 141
         assert popen.stderr.read() == b""
         popen.stderr.close()
         if stream != "endless":
@@ -262,7 +273,7 @@ class TestClosedOutput:
         os.close(reader)
         done = subprocess.run(
             toy.arguments(command),
-            stdout=writer, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=120, check=False,
+            stdout=writer, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=PATIENCE, check=False,
         )  # fmt: skip
         os.close(writer)
         assert done.returncode == 141
@@ -272,7 +283,7 @@ class TestClosedOutput:
         with open("/dev/full", "wb") as full:
             done = subprocess.run(
                 toy.arguments("read", "numbers"),
-                stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=120, check=False,
+                stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=PATIENCE, check=False,
             )  # fmt: skip
         assert done.returncode == 1
         assert b"No space left on device" in done.stderr
@@ -290,5 +301,5 @@ def test_a_pipe_that_does_not_block(toy: Toy) -> None:
         read += data
         time.sleep(0.005)
     os.close(reader)
-    run = Run(popen.wait(120), bytes(read), b"", 0)
+    run = Run(popen.wait(PATIENCE), bytes(read), b"")
     assert (run.code, len(run.records("chorus"))) == (0, 1500)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from headwater.entrypoint import launch
-from tests.connectors.process import ROOT, TOY, Run, Toy, environment, execute
+from tests.connectors.process import PATIENCE, ROOT, TOY, Run, Toy, environment, execute
 from tests.connectors.toy import ToySource
 from tests.other_user import as_nobody, folder_of_nobody
 
@@ -51,15 +51,15 @@ class TestSurroundings:
         arguments = toy.arguments("read", "numbers", "printing")
         done = subprocess.run(
             ["sh", "-c", f'exec "$@" {closed}', "sh", *arguments],
-            capture_output=True, env=environment(), cwd=ROOT, timeout=120, check=False,
+            capture_output=True, env=environment(), cwd=ROOT, timeout=PATIENCE, check=False,
         )  # fmt: skip
-        good(Run(done.returncode, done.stdout, done.stderr, 0))
+        good(Run(done.returncode, done.stdout, done.stderr))
 
     def test_a_closed_output(self, toy: Toy) -> None:
         arguments = toy.arguments("read", "numbers")
         done = subprocess.run(
             ["sh", "-c", 'exec "$@" >&-', "sh", *arguments],
-            stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=120, check=False,
+            stderr=subprocess.PIPE, env=environment(), cwd=ROOT, timeout=PATIENCE, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (141, b"")
 
@@ -82,7 +82,7 @@ class TestSurroundings:
                 assert launch(ToySource, arguments) == 0, (folder / "out").read_text()
 
             assert as_nobody(work) == ""
-            good(Run(0, (folder / "out").read_bytes(), b"", 0))
+            good(Run(0, (folder / "out").read_bytes(), b""))
 
     def test_relative_and_odd_file_names(self, toy: Toy, tmp_path: Path) -> None:
         odd = tmp_path / "a ä\nb"

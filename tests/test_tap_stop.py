@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.connectors.process import ROOT, environment
+from tests.connectors.process import PATIENCE, ROOT, environment
 from tests.connectors.tap import Output, Tap
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
@@ -58,7 +57,7 @@ class TestStops:
         popen.stdout.readline()
         popen.stdout.close()
         log = popen.stderr.read().decode()
-        assert popen.wait(120) == 141
+        assert popen.wait(PATIENCE) == 141
         assert "Traceback" not in log
 
     def test_nobody_reads_the_log(self, tap: Tap) -> None:
@@ -67,7 +66,7 @@ class TestStops:
         assert popen.stderr is not None
         popen.stderr.close()
         out = popen.stdout.read() if popen.stdout else b""
-        assert popen.wait(120) == 0
+        assert popen.wait(PATIENCE) == 0
         assert out.count(b'"RECORD"') == 15
 
     def test_killed_again_and_again(self, tap: Tap) -> None:
@@ -77,8 +76,7 @@ class TestStops:
         for attempt in range(30):
             with tap.started("numbers", state=state, pages=1500) as process:
                 if attempt < 4:
-                    while len(process.stdout) < 90_000 and process.popen.poll() is None:
-                        time.sleep(0.002)
+                    assert process.hold(90_000)
                     process.popen.kill()
                 code = process.end().code
             whole = bytes(process.stdout).split(b"\n")[:-1]  # the last line may be cut

@@ -51,7 +51,6 @@ class Output:
         self.lines = run.lines
         self.messages = run.messages
         self.log = run.stderr.decode()
-        self.seconds = run.seconds
 
     def schema(self, stream: str) -> dict[str, Any]:
         (found,) = (m for m in self.messages if m["type"] == "SCHEMA" and m["stream"] == stream)

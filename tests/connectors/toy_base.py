@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from headwater import Config, Secret, Setting, Stream
 from headwater.stream import Page, Slice
+from tests.connectors import grace  # noqa: F401 - it is set
 
 if TYPE_CHECKING:
     from tests.connectors.toy import ToySource

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headwater import Config, HttpSource, HttpStream
 from headwater.stream import Stream
+from tests.connectors import grace  # noqa: F401 - it is set
 
 
 class WebConfig(Config):
