@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater import Config, ConfigError, Record, SkipSlice, Slice, SourceError, Stream
@@ -37,7 +37,7 @@ def test_the_records_are_the_same_at_every_level(concurrency: int) -> None:
     assert sorted(map(repr, once.states)) == sorted(map(repr, again.states))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     lengths=st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=5), min_size=1, max_size=3),
     concurrency=st.integers(2, 6),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater import ConfigError, Cursor, SkipSlice, SourceError, Stream
@@ -52,7 +52,7 @@ def truth(parts: Mapping[str, Rows]) -> set[int]:
     return {number for rows in parts.values() for number, _ in rows}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(
     old=listings(),
     added=listings(first=1000, least=8),
@@ -95,7 +95,7 @@ def test_going_on_from_any_state_loses_nothing(
         assert truth(both) <= {*ids(first.messages), *ids(prefix), *ids(third.messages)} or skipped
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     parts=listings(),
     size=st.integers(1, 4),

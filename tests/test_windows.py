@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater import ConfigError, Cursor, SkipSlice, Slice, SourceError, Stream
@@ -30,7 +30,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 rows = st.lists(st.integers(0, 900), max_size=8).map(lambda days: [(n, day(at)) for n, at in enumerate(days)])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     parts=st.sampled_from([("",), ("a", "b")]).flatmap(lambda names: st.fixed_dictionaries(dict.fromkeys(names, rows))),
     added=rows,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater import ConfigError, Cursor, SourceError
@@ -33,7 +33,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 rows = st.lists(st.integers(0, 900), max_size=8).map(lambda days: [(n, day(at)) for n, at in enumerate(days)])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     parts=st.sampled_from([("",), ("a", "b")]).flatmap(lambda names: st.fixed_dictionaries(dict.fromkeys(names, rows))),
     order=st.sampled_from(["ascending", "descending", None]),

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater import ConfigError, Cursor, HttpStream, PageNumbers, Request, SkipSlice, SourceError
@@ -79,7 +79,7 @@ def versions(messages: Any) -> set[Version]:
 steps = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.booleans()), max_size=10)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     driven=st.booleans(),
     order=st.sampled_from(["ascending", "descending", None]),
@@ -114,7 +114,7 @@ def test_going_on_from_any_state_loses_nothing(
         assert api.truth() <= given_in_all or skipped
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     first=steps,
     order=st.sampled_from(["ascending", "descending", None]),

@@ -8,7 +8,7 @@ import logging
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import DestinationError
@@ -126,7 +126,7 @@ _ROWS = st.lists(st.tuples(_KEYS, _KEYS, _CURSORS), max_size=12)
 _ORDER = {None: 0, "2024-01-01T00:00:00Z": 1, "2024-01-01T00:00:00.25Z": 2, "2024-01-01T01:00:00+00:30": 3}
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 @given(syncs=st.lists(_ROWS, min_size=1, max_size=3), with_cursor=st.booleans(), cut=st.integers(1, 6))
 def test_all_agree_with_the_rule(db: Database, syncs: list[Any], with_cursor: bool, cut: int) -> None:
     name = f"s{next(_NUMBERS)}"
