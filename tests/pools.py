@@ -27,7 +27,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_thread_is_left() -> Iterator[None]:
     yield
-    until = time.monotonic() + 30.0
+    until = time.monotonic() + 120.0
     while reading() and time.monotonic() < until:
         time.sleep(0.005)
     assert not reading()

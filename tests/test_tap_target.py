@@ -44,7 +44,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
         steps = [[sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "-q", *packages]]
     for step in steps:
         try:
-            subprocess.run(list(map(str, step)), check=True, capture_output=True, timeout=120, cwd=folder)
+            subprocess.run(list(map(str, step)), check=True, capture_output=True, timeout=240, cwd=folder)
         except (OSError, subprocess.SubprocessError) as error:
             said = (getattr(error, "stderr", None) or b"").decode()[-300:]
             reason = f"needs target-jsonl, which is installed where Python packages can be downloaded: {error} {said}"
@@ -77,7 +77,7 @@ class Github:
         config.write_text(json.dumps({"destination_path": str(into), "do_timestamp_file": False}))
         lines = b"".join(line + b"\n" for line in output.lines)
         done = subprocess.run(
-            [target / "target-jsonl", "--config", config], input=lines, capture_output=True, timeout=60, check=False
+            [target / "target-jsonl", "--config", config], input=lines, capture_output=True, timeout=120, check=False
         )
         assert done.returncode == 0, done.stderr.decode()
         rows = {
@@ -158,7 +158,7 @@ class TestTarget:
         assert "login" not in run.schema("issues")["schema"]["properties"]["user"]["properties"]
         done = subprocess.run(
             [target / "python", "-c", PARSE, tmp_path / "catalog.json"],
-            input=b"".join(line + b"\n" for line in run.lines), capture_output=True, timeout=60, check=False,
+            input=b"".join(line + b"\n" for line in run.lines), capture_output=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr.decode()
         kinds, selected, keys = json.loads(done.stdout)

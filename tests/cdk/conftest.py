@@ -42,7 +42,7 @@ class Worker:
         """End it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(20)
+        self._process.wait(120)
 
 
 @pytest.fixture(scope="session")

@@ -123,11 +123,12 @@ from tests.cli.fake import Fake
 
 class Slow(Fake):
     def read(self, catalog, state=()):
-        for message in super().read(catalog, state):
+        for number, message in enumerate(super().read(catalog, state)):
+            if number == 2:
+                time.sleep(300)
             yield message
             if state or Fake.seen[-1][0].streams[0].stream.name == "issues":
                 print("read", flush=True)
-            time.sleep(0.3)
 
 registry.find = lambda name: Slow
 sys.exit(cli.main(sys.argv[1:]))

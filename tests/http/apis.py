@@ -27,7 +27,7 @@ class Api(HttpSource):
 
     name = "api"
     config: Config
-    manners = Manners(retry=QUICK, timeout=5.0)
+    manners = Manners(retry=QUICK, timeout=60.0)
     kinds: tuple[Any, ...] = (Items,)
 
     def __init__(self, url: str, *kinds: Any, auth: Any = None, **constants: Any) -> None:
@@ -70,9 +70,14 @@ def said(result: Any, caplog: pytest.LogCaptureFixture) -> str:
     return f"{caplog.text} {result.messages} {result.error!r} {result.error}"
 
 
+def left_of(seconds: float, began: float, left: float) -> bool:
+    """Whether so much is left of a time that began then or since; told in whole seconds it is less by up to one."""
+    return seconds - (time.time() - began) - 1 <= left <= seconds
+
+
 def asked(api: Upstream, count: int) -> bool:
     """Whether there were so many requests; one that nobody waited for may still be on its way."""
-    until = time.monotonic() + 30.0
+    until = time.monotonic() + 120.0
     while len(api.requests) < count and time.monotonic() < until:
         time.sleep(0.01)
     return len(api.requests) == count

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -156,11 +157,15 @@ class Others(Sharded):
 
 
 class Busy:
-    """An API that counts how many requests are under way."""
+    """An API that counts how many requests are under way.
 
-    def __init__(self, api: Upstream, seconds: float = 0.03) -> None:
+    :param together: the first ones have no answer until so many are.
+    """
+
+    def __init__(self, api: Upstream, together: int = 1, seconds: float = 0.03) -> None:
         self.now = self.peak = 0
         self._lock = threading.Lock()
+        self._together, self._enough = together, threading.Event()
         self._seconds = seconds
         for kind in ("items", "others"):
             for shard in range(8):
@@ -170,6 +175,9 @@ class Busy:
         with self._lock:
             self.now += 1
             self.peak = max(self.peak, self.now)
+            if self.peak >= self._together:
+                self._enough.set()
+        self._enough.wait(60.0)
         time.sleep(self._seconds)
         with self._lock:
             self.now -= 1
@@ -183,25 +191,25 @@ def _all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_streams_and_threads_share_it(api: Upstream) -> None:
-    busy = Busy(api)
+    busy = Busy(api, together=2)
     result = read(Api(api.url, Sharded, Others, concurrency=8, rate_limit=RateLimit(concurrent=2))).ok()
     assert busy.peak == 2
     assert (len(result.records["items"]), len(result.records["others"])) == (8, 8)
 
 
 def test_without_it_there_are_more(api: Upstream) -> None:
-    busy = Busy(api)
+    busy = Busy(api, together=3)
     read(Api(api.url, Sharded, Others, concurrency=8)).ok()
     assert busy.peak > 2
 
 
 def test_a_wait_for_it_is_told(api: Upstream) -> None:
-    Busy(api, 0.0)
-    source = Api(api.url, Sharded, concurrency=2, rate_limit=RateLimit(7, seconds=1.2))
-    result = read(source).ok()
-    told = [message for message in result.messages if isinstance(message, StreamStatus) and message.rate_limited]
-    assert told and {message.status for message in told} == {Status.RUNNING}
-    assert all(message.quota_reset is not None for message in told)
+    Busy(api)
+    source = Api(api.url, Sharded, concurrency=2, rate_limit=RateLimit(7, seconds=3600))
+    with closing(source.read(source.discover().configured())) as messages:
+        told = next(message for message in messages if isinstance(message, StreamStatus) and message.rate_limited)
+    assert told.status is Status.RUNNING and told.quota_reset is not None
+    assert len(api.requests) <= 7
 
 
 @pytest.mark.parametrize(
@@ -219,10 +227,18 @@ def test_what_is_a_complaint(api: Upstream, answer: dict[str, Any], monkeypatch:
     assert len(complaints) == 1
 
 
-def test_nothing_goes_out_until_the_time_that_the_server_names(api: Upstream) -> None:
+def test_nothing_goes_out_until_the_time_that_the_server_names(api: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     refused: list[float] = []
     asked: list[float] = []
     lock = threading.Lock()
+    understood = threading.Event()
+    hold = Budget.hold
+
+    def held(self: Budget, seconds: float) -> None:
+        hold(self, seconds)
+        understood.set()
+
+    monkeypatch.setattr(Budget, "hold", held)
 
     def answer(request: Any) -> Any:
         with lock:
@@ -230,8 +246,7 @@ def test_nothing_goes_out_until_the_time_that_the_server_names(api: Upstream) ->
             if not refused:
                 refused.append(time.monotonic())
                 return Answer(429, {"Retry-After": "1"}, b"")
-        if len(asked) <= 3:  # those under way are held until the refusal is understood, however busy the machine is
-            time.sleep(0.5)
+        assert understood.wait(60.0)  # what is under way has no answer before
         return [{"id": request.path}]
 
     for shard in range(8):
@@ -239,12 +254,12 @@ def test_nothing_goes_out_until_the_time_that_the_server_names(api: Upstream) ->
     result = read(Api(api.url, Sharded, concurrency=3)).ok()
     assert len(result.records["items"]) == 8
     late = [at - refused[0] for at in asked[1:]]
-    assert sum(each < 0.95 for each in late) <= 2  # what was under way; the rest after the second
+    assert sum(each < 1.0 for each in late) <= 2  # what was under way; the rest after the second
 
 
 @pytest.mark.parametrize("left", ["X-RateLimit", "RateLimit"])
 def test_a_quota_that_is_used_up_is_waited_for_without_being_refused(api: Upstream, left: str) -> None:
-    headers = {f"{left}-Remaining": "0", f"{left}-Reset": "2"}
+    headers = {f"{left}-Remaining": "0", f"{left}-Reset": "3"}
     for shard in range(8):
         api.on(f"/items/{shard}", json=[{"id": shard}], headers=headers if shard == 0 else {})
     began = time.monotonic()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -232,7 +232,7 @@ def test_an_answer_is_the_same_again() -> None:
 
 def test_there_is_no_more_than_the_budget() -> None:
     shelf = InMemory({"small": 3, "large": 3}, budget=3000)
-    body = bytes(time.perf_counter_ns() * number % 251 for number in range(700))  # nothing to compress
+    body = random.Random(1).randbytes(700)  # nothing to compress
     shelf.keep("s", answer(body), Request(""), "small")
     for number in range(50):
         shelf.keep(f"l{number}", answer(body), Request(""), "large")

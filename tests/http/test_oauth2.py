@@ -27,7 +27,7 @@ GOOD = [{"id": 1}]
 
 def oauth(api: Upstream, **arguments: Any) -> OAuth2:
     """Tokens of the upstream's ``/token``."""
-    return OAuth2(f"{api.url}/token", client_id="me", client_secret=Secret("sesame"), timeout=5.0, **arguments)
+    return OAuth2(f"{api.url}/token", client_id="me", client_secret=Secret("sesame"), timeout=60.0, **arguments)
 
 
 def accepts(*tokens: str) -> Callable[[Received], Answer]:

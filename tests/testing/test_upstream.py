@@ -15,7 +15,7 @@ from headwater.testing.upstream import Answer
 
 def ask(api: Upstream, target: str, method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:
     """Status and body of one request on a connection of its own."""
-    connection = HTTPConnection(urlsplit(api.url).netloc, timeout=5)
+    connection = HTTPConnection(urlsplit(api.url).netloc, timeout=60)
     try:
         connection.request(method, target, body)
         response = connection.getresponse()

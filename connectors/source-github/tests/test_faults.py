@@ -71,7 +71,7 @@ def test_a_fault_that_stays_fails_the_stream_and_leaves_the_others(api: GithubAp
 
 
 def test_a_used_up_quota_is_waited_for_and_told(api: GithubApi) -> None:
-    api.quota(remaining=3, limit=1000, reset_in=2.0)
+    api.quota(remaining=1, limit=1000, reset_in=4.0)
     began = time.monotonic()
     result = read(source(api, repositories=["octo/alpha"]), "issues")
     assert time.monotonic() - began >= 1.0

@@ -48,7 +48,7 @@ def test_it_is_known_by_its_name() -> None:
 def test_it_is_a_singer_tap_with_singers_config(api: GitlabApi, tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"api_url": api.url, "private_token": TOKEN, "groups": "acme", "projects": ""}))
-    told = subprocess.run([*TAP, "--config", str(config), "--discover"], capture_output=True, check=True, timeout=60)
+    told = subprocess.run([*TAP, "--config", str(config), "--discover"], capture_output=True, check=True, timeout=120)
     catalog = json.loads(told.stdout)
     assert [entry["stream"] for entry in catalog["streams"]] == [
         "groups", "projects", "issues", "merge_requests", "commits", "pipelines", "jobs", "users", "releases", "tags",
@@ -59,7 +59,7 @@ def test_it_is_a_singer_tap_with_singers_config(api: GitlabApi, tmp_path: Path) 
                 item["metadata"]["selected"] = entry["stream"] == "issues"
     (tmp_path / "catalog.json").write_text(json.dumps(catalog))
     command = [*TAP, "--config", str(config), "--catalog", str(tmp_path / "catalog.json")]
-    lines = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.splitlines()
+    lines = subprocess.run(command, capture_output=True, check=True, timeout=120).stdout.splitlines()
     records = [message["record"] for message in map(json.loads, lines) if message["type"] == "RECORD"]
     wanted = {item["id"] for name in ("acme/api", "acme/web/site") for item in api.truth("issues", name)}
     assert {record["id"] for record in records} == wanted

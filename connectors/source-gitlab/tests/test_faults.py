@@ -59,7 +59,7 @@ def test_a_fault_that_stays_fails_the_stream_and_leaves_the_others(api: GitlabAp
 
 
 def test_a_used_up_limit_is_waited_for_and_told(api: GitlabApi) -> None:
-    api.quota(left=4, reset_in=1.5)
+    api.quota(left=1, reset_in=4.0)
     began = time.monotonic()
     result = read(source(api, num_workers=1), "issues").ok()  # of several, one may be on its way already
     assert time.monotonic() - began >= 1.0
