@@ -123,14 +123,17 @@ def test_no_change_is_lost_whoever_is_killed(server: Postgres, tmp_path: Path) -
         meanwhile.start()
         with toy.start("read", {"stream": stream}, state=host.state) as process:  # type: ignore[arg-type]
             limit = rng.randrange(1, 3_000_000)
-            while len(process.stdout) < limit and process.popen.poll() is None:
-                time.sleep(0.001)
-            killed += process.popen.poll() is None
+            if seed % 4 < 3:
+                killed += process.hold(limit)
+            else:  # in the middle of whatever it does, or at its end
+                while len(process.stdout) < limit and process.popen.poll() is None:
+                    time.sleep(0.001)
+                killed += process.popen.poll() is None
             if seed % 3 == 2:
                 server.restart("immediate")
             else:
                 process.signal(signal.SIGKILL)
-            run = process.end(100)
+            run = process.end()
         meanwhile.join()
         host.store(run.stdout)
         if began_with is None and host.state is not None:  # whatever is committed from now on is in the log
