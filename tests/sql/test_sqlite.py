@@ -146,6 +146,22 @@ def test_a_key_and_a_cursor_that_are_not_utf8(db: sqlite3.Connection, monkeypatc
     assert "the greatest value of its cursor 'v' is no text in Unicode" in str(result.traces[0].message)
 
 
+def test_tables_of_sqlites_own_are_no_streams(db: sqlite3.Connection) -> None:
+    """What is searched is a stream; the tables in which that is kept are not."""
+    db.execute("CREATE VIRTUAL TABLE notes USING fts5(title, body)")
+    db.execute("CREATE VIRTUAL TABLE old USING fts4(title)")
+    db.execute("CREATE VIRTUAL TABLE places USING rtree(id, low, high)")
+    db.execute("CREATE TABLE notes_mine (id INTEGER PRIMARY KEY AUTOINCREMENT)")
+    db.execute("INSERT INTO notes VALUES ('a', 'b')")
+    db.execute("INSERT INTO places VALUES (1, 2, 3)")
+    db.execute("ANALYZE")
+    source = source_of(db)
+    assert [stream.name for stream in source.discover().streams] == ["notes", "notes_mine", "old", "places"]
+    result = read(source)
+    assert rows_of(result, "notes") == [{"title": "a", "body": "b"}]
+    assert rows_of(result, "places") == [{"id": 1, "low": 2.0, "high": 3.0}]
+
+
 @pytest.mark.parametrize(
     "name", ['Quoted "Name"', "ünïcode 表", "select", "back\\slash", "a.b", "%s", ":c", "\n", "o'c"]
 )

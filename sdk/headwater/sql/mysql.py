@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = """
 SELECT t.table_name, t.table_type, t.data_length, t.table_rows, c.column_name, c.data_type, c.column_type,
-  c.numeric_precision, c.numeric_scale, c.datetime_precision, c.is_nullable, c.privileges, k.seq_in_index
+  c.numeric_precision, c.numeric_scale, c.datetime_precision, c.is_nullable, c.privileges,
+  c.character_set_name, k.seq_in_index
 FROM information_schema.tables t
 JOIN information_schema.columns c ON c.table_schema = t.table_schema AND c.table_name = t.table_name
 LEFT JOIN information_schema.statistics k ON k.table_schema = t.table_schema AND k.table_name = t.table_name
@@ -118,10 +119,13 @@ class Mysql(Database):
         mariadb = self.is_mariadb(connection)
         columns = []
         for row in rows:
-            _, _, _, _, column, kind, written, digits, scale, fraction, nullable, privileges, _ = row
+            _, _, _, _, column, kind, written, digits, scale, fraction, nullable, privileges, charset, _ = row
             if "select" in privileges.lower().split(","):
                 is_json = (name, column) in checked
-                how = kind_of(kind.lower(), written.lower(), digits, scale, fraction, is_json=is_json, mariadb=mariadb)
+                how = kind_of(
+                    kind.lower(), written.lower(), digits, scale, fraction, is_json=is_json, mariadb=mariadb,
+                    charset=charset,
+                )  # fmt: skip
                 columns.append(Column(column, written, how, nullable == "YES"))
         key = [str(row[4]) for row in sorted((row for row in rows if row[-1]), key=lambda row: row[-1])]
         missing = () if columns else (f"SELECT on {schema}.{name}",)

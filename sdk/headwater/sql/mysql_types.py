@@ -28,6 +28,10 @@ _BOOLEAN = Kind(BOOLEAN, "{0} <> 0")
 # Of a comparison MariaDB makes true or false. MySQL has a JSON type, and needs no luck with it.
 _CAST_BOOLEAN = Kind(BOOLEAN, "CAST(IF({0} IS NULL, NULL, IF({0} <> 0, 'true', 'false')) AS JSON)")
 _TEXT = Kind(STRING, _text("{0}"), "{0}")
+_UNICODE = frozenset(("utf8mb4", "utf8mb3", "utf8", "latin1", "ucs2", "utf16", "utf16le", "utf32", "koi8r", "macroman"))
+"""Character sets all of whose letters are in Unicode. Those of others that are not would be question marks."""
+_HAS_NONE = f"CHAR_LENGTH(REPLACE({{0}}, '?', '')) <> CHAR_LENGTH(REPLACE({_text('{0}')}, '?', ''))"
+_MARKED_TEXT = _text(f"IF({_HAS_NONE}, {MARK}, {_text('{0}')})")
 # A result longer than the server's max_allowed_packet would be null without a word.
 _BASE64 = _text(f"IF({{0}} IS NULL, NULL, COALESCE(REPLACE(TO_BASE64({{0}}), '\\n', ''), {MARK}))")
 _IS_DATE = "LAST_DAY({0}) IS NOT NULL AND YEAR({0}) > 0"
@@ -48,6 +52,7 @@ def kind_of(
     *,
     is_json: bool,
     mariadb: bool,
+    charset: str | None = None,
 ) -> Kind:
     """How values of a type are read.
 
@@ -57,6 +62,7 @@ def kind_of(
     :param scale: those of them after the point.
     :param fraction: digits of a second.
     :param is_json: a text that is made sure to be JSON, which is what MariaDB has for a type.
+    :param charset: that of a text.
     """
     if written.startswith("tinyint(1)") or written == "bit(1)":
         return _BOOLEAN if mariadb else _CAST_BOOLEAN
@@ -79,7 +85,7 @@ def kind_of(
     if name == "json" or is_json:
         return _json(mariadb=mariadb)
     if name in _TEXTS:
-        return _TEXT
+        return _TEXT if charset is None or charset in _UNICODE else replace(_TEXT, sql=_MARKED_TEXT, marked=True)
     if name in _BYTES:
         return Kind(BASE64, _BASE64, "{0}", marked=True)
     if name in ("enum", "set"):  # their order is another one than that of their text

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("headwater")
 
 _NAMES = """
-SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name
+SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' {also}
+ORDER BY name
 """
+_NO_SHADOWS = "AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')"
+"""Tables in which a virtual table (full text, R-tree) keeps what it has, since SQLite 3.37 tells them."""
 _COLUMNS = "SELECT name, type, pk FROM pragma_table_xinfo({name}) WHERE hidden <> 1 ORDER BY cid"
 _FIRST = 1000
 """Rows that are looked at for what a date is."""
@@ -84,8 +87,11 @@ class Sqlite(Database):
     # --- what there is ------------------------------------------------------------------------------------
 
     def tables(self, connection: Connection, wanted: Wanted) -> list[Table]:
+        import sqlite3
+
         found = []
-        names = [str(row[0]) for row in connection.exec_driver_sql(_NAMES)]
+        query = _NAMES.format(also=_NO_SHADOWS if sqlite3.sqlite_version_info >= (3, 37) else "")
+        names = [str(row[0]) for row in connection.exec_driver_sql(query)]
         for name in names:
             if not wanted.has(name, None):
                 continue
