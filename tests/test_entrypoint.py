@@ -1,4 +1,4 @@
-"""The command line: commands, files, answers and exit codes, of real processes."""
+"""The commands: their answers and exit codes, of real processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.connectors.process import TOY, Run, Toy, catalog, environment, execute
+from tests.connectors.process import TOY, Toy, catalog, environment, execute
 
 
 @pytest.fixture
@@ -17,18 +17,12 @@ def toy(tmp_path: Path) -> Toy:
     return Toy(tmp_path)
 
 
-def only(run: Run, kind: str) -> Any:
-    found = run.of(kind)
-    assert len(found) == 1, run.stdout
-    return found[0]
-
-
 class TestSpec:
     def test_one_spec_and_nothing_else(self, toy: Toy) -> None:
         run = toy.run("spec")
         assert (run.code, run.stderr) == (0, b"")
         assert [m["type"] for m in run.messages if m["type"] != "LOG"] == ["SPEC"]
-        assert only(run, "SPEC")["documentationUrl"] == "https://docs.test/toy"
+        assert run.only("SPEC")["documentationUrl"] == "https://docs.test/toy"
 
     def test_is_fast_and_imports_neither_requests_nor_jsonschema(self, tmp_path: Path) -> None:
         script = tmp_path / "small.py"
@@ -61,12 +55,12 @@ class TestCheck:
     def test_good(self, toy: Toy) -> None:
         run = toy.run("check")
         assert (run.code, run.stderr) == (0, b"")
-        assert only(run, "CONNECTION_STATUS") == {"status": "SUCCEEDED"}
+        assert run.only("CONNECTION_STATUS") == {"status": "SUCCEEDED"}
 
     @pytest.mark.parametrize("how", ["config", "transient"])
     def test_no_is_an_answer(self, toy: Toy, how: str) -> None:
         run = toy.run("check", check=how)
-        status = only(run, "CONNECTION_STATUS")
+        status = run.only("CONNECTION_STATUS")
         assert (run.code, status["status"], run.of("ERROR")) == (0, "FAILED", [])
         assert "****" in status["message"]
 
@@ -77,20 +71,20 @@ class TestCheck:
     )  # fmt: skip
     def test_a_config_that_violates_the_spec(self, toy: Toy, settings: dict[str, Any], named: str) -> None:
         run = toy.run("check", **settings)
-        status = only(run, "CONNECTION_STATUS")
+        status = run.only("CONNECTION_STATUS")
         assert (run.code, status["status"]) == (0, "FAILED")
         assert f"`{named}" in status["message"]
 
     @pytest.mark.parametrize("how", ["bug", "exit"])
     def test_a_broken_connector(self, toy: Toy, how: str) -> None:
         run = toy.run("check", check=how)
-        assert (run.code, only(run, "CONNECTION_STATUS")["status"]) == (1, "FAILED")
-        assert only(run, "ERROR")["failure_type"] == "system_error"
+        assert (run.code, run.only("CONNECTION_STATUS")["status"]) == (1, "FAILED")
+        assert run.only("ERROR")["failure_type"] == "system_error"
         assert run.stderr == b""
 
     def test_says_nothing_of_streams(self, toy: Toy) -> None:
         run = toy.run("check", check="noise")
-        assert only(run, "CONNECTION_STATUS") == {"status": "SUCCEEDED"}
+        assert run.only("CONNECTION_STATUS") == {"status": "SUCCEEDED"}
         assert {m["type"] for m in run.messages} == {"LOG", "CONNECTION_STATUS", "CONTROL"}
 
 
@@ -105,171 +99,7 @@ class TestDiscover:
     def test_a_config_that_violates_the_spec(self, toy: Toy) -> None:
         run = toy.run("discover", token=None)
         assert (run.code, run.of("CATALOG")) == (1, [])
-        assert only(run, "ERROR")["failure_type"] == "config_error"
-
-
-def failed(run: Run, *named: str, code: int = 1) -> None:
-    """It failed for the user's sake, with one trace and a log line that name these."""
-    assert run.code == code
-    error = only(run, "ERROR")
-    assert error["failure_type"] == "config_error"
-    for name in named:
-        assert name in error["message"]
-    assert error["message"] in run.logged
-    assert "stack_trace" not in error
-    assert b"Traceback" not in run.stderr
-
-
-class TestUsage:
-    @pytest.mark.parametrize(
-        ("arguments", "named"),
-        [([], "command"), (["write"], "write"), (["read"], "--config"), (["read", "--config", "x"], "--catalog"),
-         (["check"], "--config"), (["spec", "--config", "x"], "--config"), (["spec", "--nope"], "--nope"),
-         (["check", "--conf", "x"], "--conf"), (["discover", "--config"], "--config")],
-    )  # fmt: skip
-    def test_wrong(self, arguments: list[str], named: str) -> None:
-        run = execute([*TOY, *arguments])
-        failed(run, named, code=2)
-        assert run.stderr.startswith(b"usage: source-toy")
-
-    def test_help_and_version(self) -> None:
-        for arguments in (["--help"], ["read", "--help"]):
-            run = execute([*TOY, *arguments])
-            assert (run.code, run.stderr) == (0, b"")
-            assert b"usage: source-toy" in run.stdout
-        run = execute([*TOY, "--version"])
-        assert run.code == 0
-        assert b"source-toy 0 (headwater " in run.stdout
-
-    @pytest.mark.parametrize("place", [0, 1])
-    def test_debug_before_or_after_the_command(self, toy: Toy, place: int) -> None:
-        arguments = toy.arguments("read", "printing")
-        arguments.insert(len(TOY) + place, "--debug")
-        run = execute(arguments)
-        assert "DEBUG debugging ****" in run.logged
-        assert "DEBUG" not in toy.run("read", "printing").logged
-        assert (
-            "DEBUG debugging" in execute(toy.arguments("read", "printing"), env=environment(LOG_LEVEL="debug")).logged
-        )
-
-
-BAD_JSON = [
-    "",
-    "{",
-    "nonsense",
-    '{"a": }',
-    "[1",
-    "\ufeff{",
-    "{}{}",
-    '{"token": "a\nb"}',
-    "[" * 100_000,
-    "1" * 5000 + "x",
-]
-
-
-class TestFiles:
-    @pytest.mark.parametrize("command", ["check", "discover", "read"])
-    @pytest.mark.parametrize("text", [None, "", "{", "[]", '"x"', "5", "null"])
-    def test_config(self, toy: Toy, command: str, text: str | None) -> None:
-        arguments = toy.arguments(command, "numbers")
-        config = toy.folder / "config.json"
-        config.unlink() if text is None else config.write_text(text)
-        run = execute(arguments)
-        failed(run, str(config))
-        assert len(run.of("CONNECTION_STATUS")) == (1 if command == "check" else 0)
-
-    def test_unreadable(self, toy: Toy) -> None:
-        arguments = toy.arguments("read", "numbers")
-        config = toy.folder / "config.json"
-        config.write_bytes(b'{"token": "\xff"}')
-        failed(execute(arguments), str(config), "UTF-8")
-        config.unlink()
-        config.mkdir()
-        failed(execute(arguments), str(config), "directory")
-
-    @pytest.mark.parametrize("text", BAD_JSON)
-    def test_not_json(self, toy: Toy, text: str) -> None:
-        arguments = toy.arguments("read", "numbers")
-        toy.file("catalog.json", text)
-        failed(execute(arguments), "catalog.json")
-
-    @pytest.mark.parametrize(
-        ("value", "named"),
-        [({}, "streams"), ([], "streams"), ({"streams": {}}, "streams"), ({"streams": [1]}, "streams"),
-         ({"streams": [{}]}, "stream"), ({"streams": [{"stream": {}}]}, "name"),
-         (catalog("x", mode="INVALID"), "sync_mode"), (catalog("x", "x"), "twice"),
-         (catalog({"stream": {"name": 5}}), "name"),
-         (catalog({"stream": {"name": "x", "json_schema": []}}), "json_schema"),
-         (catalog({"stream": {"name": "x", "namespace": [1]}}), "namespace"),
-         (catalog({"stream": {"name": "x"}, "cursor_field": "id"}), "cursor_field"),
-         (catalog({"stream": {"name": "x"}, "primary_key": ["id"]}), "primary_key"),
-         (catalog({"stream": {"name": "x"}, "generation_id": "1"}), "generation_id")],
-    )  # fmt: skip
-    def test_catalog(self, toy: Toy, value: Any, named: str) -> None:
-        arguments = toy.arguments("read", "numbers")
-        toy.file("catalog.json", value)
-        failed(execute(arguments), "catalog.json", named)
-
-    def test_a_catalog_of_no_streams(self, toy: Toy) -> None:
-        run = toy.run("read")
-        assert (run.code, run.of("ERROR"), run.of("RECORD")) == (0, [], [])
-
-    @pytest.mark.parametrize(
-        "state",
-        ["x", "[", "5", '"x"', [5], [{"type": "STREAM"}], [{"type": "STREAM", "stream": {}}], [{"type": "OTHER"}],
-         [{"type": "STREAM", "stream": {"stream_descriptor": {"name": 1}}}],
-         [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "numbers"}, "stream_state": []}}],
-         [{"type": "GLOBAL", "global": []}], [{"type": "GLOBAL", "global": {"stream_states": {}}}]],
-    )  # fmt: skip
-    def test_wrong_state(self, toy: Toy, state: Any) -> None:
-        run = toy.run("read", "numbers", state=state)
-        failed(run, "state.json")
-        assert run.of("STATUS") == []
-
-
-STREAM_STATE = {
-    "stream_descriptor": {"name": "numbers"},
-    "stream_state": {"at": "2024-01-01T00:00:05Z"},
-}
-FORMS: dict[str, Any] = {
-    "list": [{"type": "STREAM", "stream": STREAM_STATE, "unknown": 1}],
-    "one": {"type": "STREAM", "stream": STREAM_STATE},
-    "without a type": [{"stream": STREAM_STATE}],
-    "messages": [{"type": "STATE", "state": {"type": "STREAM", "stream": STREAM_STATE}}],
-    "message": {"type": "STATE", "state": {"type": "STREAM", "stream": STREAM_STATE}},
-    "global": [{"type": "GLOBAL", "global": {"shared_state": {}, "stream_states": [STREAM_STATE]}}],
-    "legacy": {"numbers": {"at": "2024-01-01T00:00:05Z"}, "other": {"x": 1}},
-    "legacy list": [{"type": "LEGACY", "data": {"numbers": {"at": "2024-01-01T00:00:05Z"}}}],
-    "others": [
-        {"type": "STREAM", "stream": {"stream_descriptor": {"name": "gone"}, "stream_state": {"x": 1}}},
-        {"type": "STREAM", "stream": STREAM_STATE},
-    ],
-}
-
-
-class TestState:
-    @pytest.mark.parametrize("form", FORMS)
-    def test_forms(self, toy: Toy, form: str) -> None:
-        run = toy.run("read", "numbers", state=FORMS[form])
-        assert run.code == 0, run.logged
-        assert [row["id"] for row in run.records("numbers")] == [5, 6, 7, 8]
-
-    @pytest.mark.parametrize("state", ["", "  \n", {}, [], "null", [{}]])
-    def test_none(self, toy: Toy, state: Any) -> None:
-        run = toy.run("read", "numbers", state=state)
-        assert (run.code, len(run.records("numbers"))) == (0, 9)
-
-    def test_a_null_resets(self, toy: Toy) -> None:
-        state = [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "numbers"}, "stream_state": None}}]
-        assert len(toy.run("read", "numbers", state=state).records("numbers")) == 9
-
-    def test_goes_on_where_it_ended(self, toy: Toy) -> None:
-        first = toy.run("read", "numbers", "parts")
-        second = toy.run("read", "numbers", "parts", state=first.of("STATE"))
-        assert second.code == 0
-        assert [row["id"] for row in second.records("numbers")] == [8]
-        assert [row["id"] for row in second.records("parts")] == [8, 8]
-        assert second.states("numbers") == first.states("numbers")[-1:]
+        assert run.only("ERROR")["failure_type"] == "config_error"
 
 
 class TestRead:
@@ -301,7 +131,7 @@ class TestRead:
     def test_an_unknown_stream_alone(self, toy: Toy) -> None:
         run = toy.run("read", "nobody")
         assert (run.code, run.statuses("nobody")) == (1, ["STARTED", "INCOMPLETE"])
-        assert "'nobody'" in only(run, "ERROR")["message"]
+        assert "'nobody'" in run.only("ERROR")["message"]
 
     def test_empty_streams(self, toy: Toy) -> None:
         run = toy.run("read", "empty", "empty_full", "skipped")
@@ -327,8 +157,8 @@ class TestRead:
     def test_a_wrong_config(self, toy: Toy) -> None:
         run = toy.run("read", "numbers", pages="many")
         assert (run.code, run.of("STATUS")) == (1, [])
-        assert only(run, "ERROR")["failure_type"] == "config_error"
-        assert "`pages`" in only(run, "ERROR")["message"]
+        assert run.only("ERROR")["failure_type"] == "config_error"
+        assert "`pages`" in run.only("ERROR")["message"]
 
 
 class TestControl:

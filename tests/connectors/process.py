@@ -72,6 +72,12 @@ class Run:
             return [m["trace"][key] for m in self.messages if m["type"] == "TRACE" and key in m["trace"]]
         return [message[key] for message in self.messages if message["type"] == kind]
 
+    def only(self, kind: str) -> Any:
+        """The content of the one message of a type."""
+        found = self.of(kind)
+        assert len(found) == 1, self.stdout
+        return found[0]
+
     def statuses(self, stream: str) -> list[str]:
         return [s["status"] for s in self.of("STATUS") if s["stream_descriptor"]["name"] == stream]
 
