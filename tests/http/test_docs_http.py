@@ -88,7 +88,7 @@ def test_the_page_names_every_choice() -> None:
 
 
 def test_what_it_says_of_numbers() -> None:
-    from headwater.http import budget, listing, transport, wire
+    from headwater.http import budget, direct, listing, transport
     from headwater.http.cache import InMemory
 
     assert (listing._EMPTY_PAGES, listing._EQUAL_PAGES, transport._REDIRECTS, transport._RECOVERIES) == (
@@ -98,7 +98,7 @@ def test_what_it_says_of_numbers() -> None:
         10,
     )
     assert InMemory({})._budget == 64 << 20
-    assert (wire._LONGEST, budget._SLOWEST, transport._LONGEST_HEEDED, transport._TOLD) == (1800, 10, 60, 1)
+    assert (direct._LONGEST, budget._SLOWEST, transport._LONGEST_HEEDED, transport._TOLD) == (1800, 10, 60, 1)
 
 
 def test_a_paginator_of_ones_own_can_be_gone_on_with(page: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

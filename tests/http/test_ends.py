@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from headwater import Auth, Fault, RetryPolicy
-from headwater.http import wire
+from headwater.http import direct
 from headwater.testing import Upstream
 from tests.http.apis import QUICK, Api, failure
 
@@ -64,7 +64,7 @@ def dripping(request: pytest.FixtureRequest) -> Iterator[Dripping]:
 
 
 def test_an_answer_that_drips(dripping: Dripping, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_LONGEST", 0.3)
+    monkeypatch.setattr(direct, "_LONGEST", 0.3)
     trace = failure(dripping, retry=RetryPolicy(attempts=1), timeout=3600.0)  # type: ignore[arg-type]
     assert "no answer in time" in trace.message
 

@@ -6,7 +6,6 @@ but the end of the connection, so each thread's :class:`~headwater.waiting.Bell`
 
 from __future__ import annotations
 
-import re
 import ssl
 from http.client import HTTPException
 from typing import Any
@@ -68,14 +67,6 @@ class _HttpsPool(_Watched, HTTPSConnectionPool):
 
 
 _POOLS = {"http": _HttpPool, "https": _HttpsPool}
-_LONG: tuple[Any, str] = (None, "")
-_PLAIN = re.compile(r"https?://([a-z0-9]+(?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]*)?)")
-
-
-def _host(origin: str) -> str:
-    """Host and port as a request names them; empty where that takes more than to cut them out."""
-    found = _PLAIN.fullmatch(origin)
-    return "" if found is None else found[1].removesuffix(":443" if origin.startswith("https") else ":80")
 
 
 class Connections(HTTPAdapter):
@@ -93,14 +84,14 @@ class Connections(HTTPAdapter):
         """As the adapter's; the body of the answer is read, where the short way can be taken."""
         url = str(request.url)
         origin = "/".join(url.split("/", 3)[:3])
-        pool, host = self._way(origin, request, verify, cert, proxies)
+        pool = self._pool(origin, request, verify, cert, proxies)
         if pool is None:
             return super().send(request, stream, timeout, verify, cert, proxies)
         target = url[len(origin) :].split("#", 1)[0]
         connection = None
         try:
             connection = pool._get_conn()
-            received = exchange(connection, request, target, host, timeout)
+            received = exchange(connection, request, target, timeout)
             response = response_of(received, request, self)
         except BaseException as error:
             if connection is not None:
@@ -118,28 +109,26 @@ class Connections(HTTPAdapter):
                 pool._put_conn(connection)
         return response
 
-    def _way(
-        self, origin: str, request: PreparedRequest, verify: bool | str, cert: Any, proxies: Any
-    ) -> tuple[Any, str]:
-        """The pool of a host's connections, and what requests call it; None: only the long way leads there."""
+    def _pool(self, origin: str, request: PreparedRequest, verify: bool | str, cert: Any, proxies: Any) -> Any:
+        """The pool of a host's connections; None: only the long way leads there."""
         if HTTPAdapter.send.__module__ != "requests.adapters":  # a library for tests is at work: not past it
-            return _LONG
+            return None
         if not isinstance(request.body, (bytes, str, type(None))):
-            return _LONG
+            return None
         key = (origin, verify, cert)
-        way = self._direct.get(key)
-        if way is None or (way is not _LONG and way[0].pool is None):  # not known, or given up meanwhile
-            way = _LONG
+        pool = self._direct.get(key, self)
+        if pool is self or (pool is not None and pool.pool is None):  # not known, or given up meanwhile
+            pool = None
             if not select_proxy(str(request.url), proxies):
                 pool = self.get_connection_with_tls_context(request, verify, proxies=None, cert=cert)
                 self.cert_verify(pool, str(request.url), verify, cert)  # type: ignore[no-untyped-call]
-                way = (pool, _host(origin)) if isinstance(pool, _Watched) else _LONG
-            self._direct[key] = way
-        return way
+                pool = pool if isinstance(pool, _Watched) else None
+            self._direct[key] = pool
+        return pool
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """As the adapter's."""
-        self._direct: dict[Any, tuple[Any, str]] = {}
+        self._direct: dict[Any, Any] = {}
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
