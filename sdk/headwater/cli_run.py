@@ -108,6 +108,7 @@ def _sync(
             sink,
             states,
             limit=options.limit,
+            everything=flow.streams is None,
             progress=display,
             control=lambda config: keep_config(flow, config),
         )

@@ -15,9 +15,9 @@ from headwater.bridge.flow import Flow
 from headwater.bridge.flow_file import load_flows
 from headwater.bridge.sinks import open_sink
 from headwater.bridge.states.file import FileStates
-from headwater.bridge.states.store import without
+from headwater.bridge.states.store import streams_of, without
 from headwater.errors import FlowError
-from headwater.protocol.messages import State, StreamDescriptor
+from headwater.protocol.messages import State
 
 
 class _Store(Protocol):
@@ -50,7 +50,7 @@ def _clear(flow: Flow, store: _Store, states: list[State], names: list[str] | No
         return
     if any(state.type == "LEGACY" for state in states):
         raise FlowError(f"The flow {flow.name!r} has one state for all its streams: clear it whole.")
-    streams = _descriptors(states, names)
+    streams = {stream for stream in streams_of(states) if stream.name in names}
     missing = [name for name in names if name not in {stream.name for stream in streams}]
     if missing:
         raise FlowError(f"The flow {flow.name!r} has no state of stream {', '.join(map(repr, missing))}.")
@@ -62,17 +62,6 @@ def _of(states: list[State], names: list[str] | None) -> list[State]:
     if names is None:
         return states
     return [state for state in states if state.stream is None or state.stream.name in names]
-
-
-def _descriptors(states: list[State], names: list[str]) -> set[StreamDescriptor]:
-    found: set[StreamDescriptor] = set()
-    for state in states:
-        if state.stream is not None:
-            found.add(state.stream)
-        for part in (state.raw.get("global") or {}).get("stream_states") or ():
-            descriptor = part["stream_descriptor"]
-            found.add(StreamDescriptor(descriptor["name"], descriptor.get("namespace") or None))
-    return {stream for stream in found if stream.name in names}
 
 
 @contextmanager

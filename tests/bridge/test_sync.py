@@ -62,6 +62,21 @@ def test_the_next_sync_starts_from_there() -> None:
     assert source.started_from == [[state("issues", 3)]]
 
 
+@pytest.mark.parametrize(
+    "kept", [[state("issues", 3), state("gone", 1)], [global_state(1, "GLOBAL", "issues", "gone")]]
+)
+def test_a_stream_that_the_source_does_not_offer_any_more_is_told(kept: list[State], caplog: Any) -> None:
+    source = Scripted(status("issues"))
+    sync(source, configured("issues"), Counting(), MemoryStates(kept))
+    assert caplog.text == ""  # what is not asked for may be there all the same
+    sync(source, configured("issues"), Counting(), MemoryStates(kept), everything=True)
+    assert "The source does not offer 'gone' any more, which was read before." in caplog.text
+    caplog.clear()
+    sync(Scripted(status("issues"), status("gone")), configured("issues", "gone"), Counting(), MemoryStates(kept),
+         everything=True)  # fmt: skip
+    assert caplog.text == ""
+
+
 def test_a_stream_read_whole_starts_without_a_state_and_stores_it_when_complete() -> None:
     script = [records("issues", 1), state("issues", 1)]
     states = MemoryStates([state("issues", 9)])

@@ -15,7 +15,7 @@ from headwater.cli_run import paragraph
 from headwater.errors import ConfigError, IncompleteError, SourceError, TransientError
 from headwater.protocol.catalog import Catalog
 from headwater.protocol.messages import State
-from tests.cli.fake import FLOW, ISSUES, Fake, rows
+from tests.cli.fake import CATALOG, FLOW, ISSUES, Fake, rows
 
 
 def test_run_lands_everything_and_goes_on_from_there(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,6 +34,23 @@ def test_full_refresh_reads_again_and_deduplicates(flow: Path) -> None:
         assert cli.main(["run", str(flow), "--full-refresh", "--stream", "issues"]) == 0
         assert Fake.seen[-1][1] == []
         assert rows(flow, "SELECT count(*) FROM issues") == [(3,)]
+
+
+def test_a_stream_that_is_gone_is_told_until_its_state_is_cleared(
+    flow: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told() -> str:
+        caplog.clear()
+        assert cli.main(["run", str(flow)]) == 0
+        return str(capsys.readouterr().err + caplog.text)
+
+    assert "any more" not in told()
+    monkeypatch.setattr("tests.cli.fake.CATALOG", Catalog(CATALOG.streams[1:]))
+    for _ in range(2):
+        assert "does not offer 'issues' any more, which was read before" in told()
+    assert rows(flow, "SELECT count(*) FROM issues") == [(3,)]
+    assert cli.main(["state", "clear", str(flow), "--stream", "issues"]) == 0
+    assert "any more" not in told()
 
 
 def test_limit_is_a_trial(flow: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from headwater.bridge.landing import Landing
 from headwater.bridge.result import SyncResult
 from headwater.bridge.sink import BatchSize, Sink, batch_size_of, wrapped
-from headwater.bridge.states.store import StateStore, without
+from headwater.bridge.start import resumable, tell_gone
+from headwater.bridge.states.store import StateStore, streams_of
 from headwater.bridge.transform import Transform, transformed
 from headwater.errors import FlowError, ForeignError, IncompleteError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream
@@ -38,8 +39,6 @@ _LEVELS = {
     Level.DEBUG: logging.DEBUG,
     Level.TRACE: logging.DEBUG,
 }
-# What the airbyte-cdk writes where there is nothing to go on from.
-_SENTINELS = ("__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete")
 
 
 def sync(
@@ -51,6 +50,7 @@ def sync(
     batch_bytes: int | None = None,
     flush_seconds: float = 10.0,
     limit: int | None = None,
+    everything: bool = False,
     transform: Transform | None = None,
     progress: Callable[[SyncResult], None] | None = None,
     control: Callable[[Mapping[str, Any]], None] | None = None,
@@ -69,6 +69,8 @@ def sync(
         something; a source that announces a wait for its quota has everything written at once.
     :param limit: a trial: at most so many records of each stream. The streams are read one by one, and no
         state of a stream that was cut short is stored.
+    :param everything: the catalog has all that the source offers, so a stream that has a state and is not in it is gone
+        from the source; a warning tells.
     :param transform: called with a stream's descriptor and each record; None drops the record.
     :param progress: called with the result so far, now and then.
     :param control: called with the config that the source asks to keep for its next run, before anything else
@@ -88,7 +90,10 @@ def sync(
         store = sink.states or states
         if store is None:
             raise FlowError("The destination keeps no states itself: give the sync a state store.")
-        start = resumable(store.load(), catalog)
+        stored = store.load()
+        if everything:
+            tell_gone(map(str, streams_of(stored)), (str(stream.descriptor) for stream in catalog.streams))
+        start = resumable(stored, catalog)
         size = batch_size_of(sink) if batch_bytes is None else BatchSize(batch_bytes)
         landing = Landing(sink, store, result, size, flush_seconds, trial=limit is not None)
         loop = _Loop(source, landing, limit, transform, progress, control)
@@ -129,25 +134,6 @@ def check_modes(catalog: ConfiguredCatalog, sink: Sink) -> None:
                 "set its sync mode to 'full_refresh'.",
                 stream=name,
             )
-
-
-def resumable(states: Sequence[State], catalog: ConfiguredCatalog) -> list[State]:
-    """The stored states that a new sync of this catalog starts from.
-
-    A stream that is read whole gets none, as on Airbyte's platform (a source that got the state of a finished
-    full refresh would read nothing).
-    """
-    streams = catalog.streams
-    whole = [stream.descriptor for stream in streams if stream.sync_mode == "full_refresh"]
-    if len(whole) == len(streams):
-        return []
-    known = {stream.descriptor for stream in streams}
-    return [
-        state
-        for state in without(states, whole)
-        if (state.stream is None or state.stream in known)
-        and not any(name in (state.stream_state or ()) for name in _SENTINELS)
-    ]
 
 
 @contextmanager

@@ -49,6 +49,17 @@ def keep(kept: dict[StreamDescriptor | None, State], state: State) -> None:
     kept[stream] = state
 
 
+def streams_of(states: Iterable[State]) -> list[StreamDescriptor]:
+    """The streams that states are of; also those inside a GLOBAL state. A LEGACY state tells none."""
+    found: list[StreamDescriptor] = []
+    for state in states:
+        if state.stream is not None:
+            found.append(state.stream)
+        body: Mapping[str, Any] = state.raw.get("global") or {}
+        found += [descriptor_from_json(part["stream_descriptor"]) for part in body.get("stream_states") or ()]
+    return found
+
+
 def without(states: Iterable[State], streams: Collection[StreamDescriptor]) -> list[State]:
     """The states but for those of these streams; also inside a GLOBAL state, whose shared part stays.
 

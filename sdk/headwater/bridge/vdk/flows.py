@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vdk.plugin.data_sources.data_source import IDataSource  # type: ignore[import-untyped]
 
 from headwater.bridge.sink import Sink
+from headwater.bridge.start import tell_gone
 from headwater.bridge.states.mirrored import MirroredSink
 from headwater.bridge.sync import sync
 from headwater.bridge.vdk.data_source import secrets_of
@@ -109,6 +110,7 @@ class Flows:
                     store,
                     batch_bytes=resolved.batch_bytes,
                     flush_seconds=FLUSH_SECONDS,
+                    everything=selection.streams is None and names is None,
                     progress=self.progress.of(f"{id_} to {destination.id}" if destination.id else id_),
                     control=changed,
                 )
@@ -164,6 +166,8 @@ class Flows:
             raise DefinitionError(
                 f"The source {id_!r} has no stream {', '.join(map(repr, missing))}. It has: {there or 'none'}."
             )
+        if selection.streams is None:
+            tell_gone(self.states.entry(key).get("streams") or (), names)
         left = _Countdown(len(streams), state.keep)
         for stream in streams:
             said = selection.of(stream.name())
