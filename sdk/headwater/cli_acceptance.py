@@ -53,6 +53,9 @@ def add_acceptance(commands: Any, positive: Callable[[str], int]) -> argparse.Ar
     how.add_argument("--seed", type=int, default=1, metavar="N", help="decides what chance decides; default 1")
     how.add_argument("--trials", type=positive, default=5, metavar="N", help="kills, and replays of states; default 5")
     how.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="of each command; default 300")
+    how.add_argument(
+        "--patience", type=float, default=120.0, metavar="SECONDS", help="of X11, for one that waits; default 120"
+    )
     how.add_argument("--jobs", type=positive, metavar="N", help="checks at once; default: 2 where there are processors")
     out = parser.add_argument_group("reports")
     out.add_argument("--junit", metavar="FILE", help="write JUnit's XML")
@@ -99,7 +102,8 @@ def again(options: argparse.Namespace) -> Callable[[str], str]:
                        ("--ignore-field", "ignore_field"), ("--env", "env")):  # fmt: skip
         for value in getattr(options, name) or ():
             words += [flag, value]
-    for flag, name, usual in (("--seed", "seed", 1), ("--trials", "trials", 5), ("--timeout", "timeout", 300.0)):
+    for flag, name, usual in (("--seed", "seed", 1), ("--trials", "trials", 5), ("--timeout", "timeout", 300.0),
+                              ("--patience", "patience", 120.0)):  # fmt: skip
         if getattr(options, name) != usual:
             words += [flag, str(getattr(options, name))]
     return lambda id: shlex.join([*words, "--only", id])

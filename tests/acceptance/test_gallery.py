@@ -132,6 +132,19 @@ def test_the_correct_connector_heeds_the_suites_certificates(tmp_path: Path) -> 
     assert any("a certificate of somebody else" in what for run in found.recordings for _, what in run.events)
 
 
+def test_a_connector_that_waits_long_is_not_waited_for(tmp_path: Path) -> None:
+    with api() as url:
+        found = report("WaitsLong", tmp_path, ["X11"], config={"api_url": url}, patience=6.0, timeout=3000.0)
+    (result,) = found.results
+    assert result.outcome is Outcome.WARNED, "\n".join(summary(found))
+    assert "three answers of 500 it has not ended after" in result.findings[1].message
+    assert "(--patience SECONDS)" in result.findings[1].message
+    waiting = [run for run in found.recordings if run.acted is not None]
+    assert len(waiting) >= 5
+    ends = [run.began + run.seconds for run in waiting]
+    assert any(run.began < end for run, end in zip(waiting[1:], ends, strict=False))  # while another one waits
+
+
 def test_the_correct_connector_reads_much(tmp_path: Path) -> None:
     found = report("correct", tmp_path, only=["X6", "X7", "X18"], config={"size": 15_000})
     assert [result.outcome for result in found.results] == [Outcome.PASSED] * 3, "\n".join(summary(found))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headwater.acceptance.checks import load
+from headwater.acceptance.recording import Recording
+from headwater.acceptance.reports.timeline import picture
 from headwater.cli import main
+from tests.acceptance.api import api
 from tests.acceptance.suite import CONFIG, TOKEN, write
 from tests.acceptance.test_command import command
 
@@ -63,17 +68,18 @@ class Page(HTMLParser):
         return " ".join(text for _, text in self.texts)
 
 
-def page(folder: Path, name: str, *words: str) -> tuple[Page, str]:
-    config = str(write(folder / "config.json", CONFIG))
+def page(folder: Path, name: str, *words: str, config: Any = None) -> tuple[Page, str]:
+    given = str(write(folder / "config.json", {**CONFIG, **(config or {})}))
     files = ["--html", str(folder / "report.html"), "--json", str(folder / "report.json")]
-    main(["acceptance", "--command", command(name), "--config", config, *files, *words])
+    main(["acceptance", "--command", command(name), "--config", given, *files, *words])
     text = (folder / "report.html").read_text()
     return Page(text), text
 
 
 def test_it_is_whole_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
-    found, _ = page(tmp_path, "Undeclared", "--only", "B1,E,X2")
+    found, text = page(tmp_path, "Undeclared", "--only", "B1,E,X2")
     assert found.outside == []
+    assert '<meta name="viewport"' in text
     assert len(set(found.ids)) == len(found.ids)
     assert {link.removeprefix("#") for link in found.links} <= set(found.ids)
     assert found.links
@@ -81,6 +87,55 @@ def test_it_is_whole_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert all(id in cells for id in load() if id in ("B1", "X2") or id[0] == "E")
     assert "users: the field 'created_by' is not in the schema." in found.whole
     assert '"created_by": "me"' in " ".join(found.of("pre"))
+
+
+def told_commands(folder: Path) -> list[str]:
+    results = json.loads((folder / "report.json").read_text())["results"]
+    return [finding["command"] for result in results for finding in result["findings"] if finding["command"]]
+
+
+def test_the_connector_s_own_command_is_told_where_its_files_are_kept(tmp_path: Path) -> None:
+    found, _ = page(tmp_path, "Undeclared", "--only", "E6")
+    assert told_commands(tmp_path) == []
+    assert "sed -n" not in found.whole
+    found, _ = page(tmp_path, "Undeclared", "--only", "E6", "--keep", str(tmp_path / "keep"))
+    assert told_commands(tmp_path)[0].endswith(" | sed -n 12p")
+    assert told_commands(tmp_path)[0] in found.of("code")
+
+
+def test_the_connector_s_own_command_has_its_surroundings(tmp_path: Path) -> None:
+    page(tmp_path, "AnyOrder", "--only", "D13", "--keep", str(tmp_path / "keep"))
+    (finding,) = json.loads((tmp_path / "report.json").read_text())["results"][0]["findings"]
+    assert finding["command"].startswith("env PYTHONHASHSEED=4242 TZ=Pacific/Auckland ")
+    shown = subprocess.run(finding["command"], shell=True, capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith(finding["excerpt"])
+
+
+def test_what_takes_the_suite_to_be_seen_has_no_command_of_the_connector_s_own(tmp_path: Path) -> None:
+    page(tmp_path, "NoHandler", "--only", "X4", "--keep", str(tmp_path / "keep"))
+    assert told_commands(tmp_path) == []
+    with api() as url:
+        page(tmp_path, "ErrorIsEnd", "--only", "X11", "--keep", str(tmp_path / "more"), config={"api_url": url})
+    (result,) = json.loads((tmp_path / "report.json").read_text())["results"]
+    assert result["findings"]
+    assert told_commands(tmp_path) == []
+    assert result["reproduce"].endswith("--only X11")
+
+
+def test_a_run_of_many_streams_says_how_many_are_left_out(tmp_path: Path) -> None:
+    recording = Recording(1, ["read"], ["x"], tmp_path, code=0, seconds=1.0)
+    lines = [{"type": "RECORD", "record": {"stream": f"stream {number:03}", "data": {}}} for number in range(100)]
+    error = {"type": "ERROR", "error": {"message": "no", "stream_descriptor": {"name": "stream 099"}}}
+    recording.stdout.write_text(
+        "".join(json.dumps(line) + "\n" for line in [*lines, {"type": "TRACE", "trace": error}])
+    )
+    recording.ends.extend(range(101))
+    recording.times.extend([0.5] * 101)
+    drawn = picture(recording, (), str)
+    assert ">stream 000<" in drawn
+    assert ">stream 080<" not in drawn
+    assert ">stream 099<" in drawn  # something is wrong in it
+    assert "and 41 more streams" in drawn
 
 
 def test_the_runs_are_drawn(tmp_path: Path) -> None:

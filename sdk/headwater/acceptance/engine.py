@@ -99,7 +99,7 @@ def execute(
     mark = uuid.uuid4().hex
     changes = dict(how.environment or {})
     environment = {**os.environ, **changes, MARK: mark}
-    recording.changed = changes
+    recording.changed, recording.cwd = changes, how.cwd
     recording.began = time.monotonic()
     with recording.stdout.open("wb") as out, recording.stderr.open("wb") as err:
         process = subprocess.Popen(  # noqa: S603 - the command that the suite was given

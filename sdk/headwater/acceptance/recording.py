@@ -45,6 +45,8 @@ class Recording:
     :ivar arguments: the command's arguments, such as ``["read", "--config", ...]``.
     :ivar command: the whole command line.
     :ivar changed: environment variables that were set for it; None: removed.
+    :ivar cwd: the folder in which it was started; None: that of the suite.
+    :ivar proxied: it was behind the suite's proxy.
     :ivar code: the exit code; minus the signal's number if a signal ended it; None while it runs.
     :ivar timed_out: the suite killed it as it took too long.
     :ivar acted: seconds after the start when the suite did to it what it was told to do; None: it ended sooner.
@@ -61,6 +63,8 @@ class Recording:
     command: list[str]
     folder: Path
     changed: dict[str, str | None] = field(default_factory=dict)
+    cwd: Path | None = None
+    proxied: bool = False
     code: int | None = None
     seconds: float = 0.0
     cpu: float = 0.0

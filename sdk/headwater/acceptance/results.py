@@ -97,6 +97,7 @@ class Report:
     :ivar facts: counts that a person wants to see: streams, records, processes, seconds.
     :ivar notes: what the suite's own configuration was warned about.
     :ivar mask: takes secrets out of a text.
+    :ivar kept: the runs' files stay, so that the connector's own commands can be run again.
     """
 
     subject: str
@@ -106,6 +107,7 @@ class Report:
     recordings: Sequence[Recording] = ()
     seconds: float = 0.0
     mask: Callable[[str], str] = str
+    kept: bool = False
 
     def add(self, other: Report) -> None:
         """What the same connector came to with another configuration."""

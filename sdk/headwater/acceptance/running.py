@@ -132,7 +132,7 @@ def _settings(options: argparse.Namespace, base: Settings) -> Settings:
     """What the options say, on top of what the config file said."""
     changes: dict[str, Any] = {
         "seed": options.seed, "trials": options.trials, "noise": options.allow_noise, "update": options.update,
-        "timeout": options.timeout,
+        "timeout": options.timeout, "patience": options.patience,
     }  # fmt: skip
     for name in ("config", "catalog", "expected_records", "baseline", "trust"):
         value = getattr(options, name)
@@ -242,8 +242,8 @@ def run(
             part = folder / f"{number}-{name.replace('.json', '')}"  # two may have one name, in two folders
             part.mkdir(exist_ok=True)
             report.add(checked(settings, [one for one in checks if one.id[0] in groups], part, name))
-        report.notes = request.notes
-        for line in summary(report, request.keep is not None):
+        report.notes, report.kept = request.notes, request.keep is not None
+        for line in summary(report):
             say(line)
         _write(report, request)
     return _code(report, request.strict)

@@ -52,6 +52,7 @@ class Settings:
     :ivar bypassed: suites of the config file that are not to run, with the reason.
     :ivar seed: decides where processes are killed and which states are replayed.
     :ivar trials: how often a process is killed; how many states are replayed.
+    :ivar patience: seconds that X11 waits for a connector after a fault, before it is killed.
     :ivar noise: lines that are no messages are warned about only.
     :ivar consumer: a program that reads its output in place of the bridge, with its first arguments.
     """
@@ -80,6 +81,7 @@ class Settings:
     future_state: FutureState = FutureState()
     seed: int = 1
     trials: int = 5
+    patience: float = 120.0
     noise: bool = False
     consumer: Sequence[str] = ()
     client: Client | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from headwater.acceptance.proxy.server import Seen, Session
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.results import Skipped
 from headwater.acceptance.rows import Rows, rows_of
@@ -14,7 +15,6 @@ from headwater.acceptance.shared import once
 if TYPE_CHECKING:
     from headwater.acceptance.connector import Connector
     from headwater.acceptance.proxy import Proxy, Request, Rule
-    from headwater.acceptance.proxy.server import Seen, Session
     from headwater.acceptance.streams import Configured
 
 
@@ -65,34 +65,38 @@ class Web:
         *,
         rules: Sequence[Rule] = (),
         replay: bool = True,
+        told: Callable[[Seen], None] | None = None,
         what: str,
         **how: Any,
     ) -> WebRun:
-        """One ``read`` behind the proxy."""
+        """One ``read`` behind the proxy.
+
+        :param told: called with each request.
+        """
 
         def run(environment: Mapping[str, str]) -> Recording:
             return self.connector.read(catalog, states, environment=environment, what=what, **how)
 
-        return self._through(run, rules, replay)
+        return self._through(run, Session(rules, replay, told))
 
     def discover(self, rules: Sequence[Rule], *, what: str) -> WebRun:
         """One ``discover`` behind the proxy."""
         words = ("discover", "--config", str(self.connector.config_file))
-        return self._through(lambda environment: self.connector.run(*words, environment=environment, what=what), rules)
 
-    def _through(
-        self, run: Callable[[Mapping[str, str]], Recording], rules: Sequence[Rule], replay: bool = True
-    ) -> WebRun:
-        from headwater.acceptance.proxy.server import Session
+        def run(environment: Mapping[str, str]) -> Recording:
+            return self.connector.run(*words, environment=environment, what=what)
 
-        session = Session(rules, replay)
+        return self._through(run, Session(rules))
+
+    def _through(self, run: Callable[[Mapping[str, str]], Recording], session: Session) -> WebRun:
         self.sessions.append(session)
         with self.proxy.session(session) as environment:
             found = run(environment)
+        found.proxied = True
         for seen in session.seen:
             if seen.fault is not None:
                 found.events.append((max(0.0, seen.time - found.began), f"{seen.fault}: {seen.request.path}"))
-        return WebRun(found, session.seen, rules)
+        return WebRun(found, session.seen, session.rules)
 
     @once
     def base(self) -> WebRun:

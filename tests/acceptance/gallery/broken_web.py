@@ -55,6 +55,13 @@ class NoPatience(Correct):
     tries = 1
 
 
+@good
+class WaitsLong(Correct):
+    """Tries again after an hour."""
+
+    pause = 3600
+
+
 @defect("X12", "stops when one stream fails", web=True)
 class FailsAll(Correct):
     def failed(self, stream: Any, error: Failed) -> None:

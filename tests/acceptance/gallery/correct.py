@@ -25,6 +25,7 @@ class Correct(Offers):
     page = PAGE
     handles = True
     tries = 5
+    pause = 0.05
 
     # --- the command line ---------------------------------------------------------------------------------
 

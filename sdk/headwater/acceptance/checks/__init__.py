@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 MODULES = (
     "process_output", "process_surroundings", "spec_itself", "spec_rules", "spec_secrets", "connection", "discovery",
     "discovery_schemas", "reading", "reading_records", "reading_states", "reading_again", "incremental",
-    "interrupted", "stopped", "over_time", "pressure", "leaking", "http_faults", "http_schemas", "http_values",
-    "consuming", "files", "image",
+    "interrupted", "stopped", "over_time", "pressure", "leaking", "http_faults", "http_isolation", "http_schemas",
+    "http_values", "consuming", "files", "image",
 )  # fmt: skip
 KEPT = 5
 """Findings of one check that are shown; the rest is counted."""

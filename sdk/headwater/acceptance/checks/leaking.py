@@ -1,16 +1,21 @@
-"""X10: secrets stay where they are."""
+"""X10 and X19: secrets stay where they are, and nobody is asked but who may be."""
 
 from __future__ import annotations
 
+import fnmatch
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.recording import Line, Recording, decoded
 from headwater.acceptance.results import Finding, Skipped
 from headwater.acceptance.secrets import SHORTEST, leaks, replaced, values
+from headwater.acceptance.streams import value_at
 
 CANARY = 'cAnary7-%/+=&"\\ä'
 """A secret that looks different in each form in which it can be written."""
@@ -70,3 +75,26 @@ def _line(run: Recording, number: int) -> Line | None:
     with run.stdout.open("rb") as file:
         file.seek(start)
         return Line(number, run.times[number - 1], file.read(run.ends[number - 1] - start))
+
+
+@check("X19", "It talks only to the hosts that its metadata allow")
+def hosts(connector: Connector) -> Iterator[Finding]:
+    """`allowedHosts` of metadata.yaml, with ``${...}`` of the config; the proxy sees the hosts."""
+    allowed = connector.settings.told(dict, "allowedHosts")
+    if allowed is None:
+        raise Skipped("no metadata.yaml with `allowedHosts` was given: --metadata FILE, or the connector's folder.")
+    patterns = [_host(_filled(str(host), connector.config)) for host in allowed.get("hosts") or ()]
+    assert connector.web.base.recording.code == 0
+    asked = {seen.request.host for session in list(connector.web.sessions) for seen in session.seen}
+    for host in sorted(asked):
+        if not any(fnmatch.fnmatch(host, pattern) for pattern in patterns):
+            yield Finding(f"It asks {host}, which `allowedHosts` does not name.", connector.web.base.recording)
+
+
+def _filled(text: str, config: Any) -> str:
+    return re.sub(r"\$\{([^}]+)\}", lambda match: str(value_at(config, match.group(1).split(".")) or ""), text)
+
+
+def _host(text: str) -> str:
+    """Of a URL or a host with a port."""
+    return urlsplit(text if "//" in text else f"//{text}").hostname or text

@@ -28,6 +28,12 @@ class Fault:
     seconds: float = 0.0
 
 
+def refusal(status: int, *headers: tuple[str, str]) -> Fault:
+    """An answer with this status, and a body that says nothing more."""
+    body = b'{"message":"said by the acceptance suite","error":"said by the acceptance suite"}'
+    return Fault("answer", Answer(status, [("Content-Type", "application/json"), *headers], body))
+
+
 @dataclass
 class Rule:
     """When a fault happens.

@@ -24,16 +24,16 @@ def write(report: Report, path: Path) -> None:
         "time": f"{report.seconds:.3f}",
     })  # fmt: skip
     for result in report.results:
-        _case(suite, result)
+        _case(suite, result, report.kept)
     ElementTree.indent(root)
     ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _case(suite: ElementTree.Element, result: Result) -> None:
+def _case(suite: ElementTree.Element, result: Result, kept: bool) -> None:
     where = f" [{result.where}]" if result.where else ""
     names = {"classname": f"acceptance.{result.id[0]}", "name": f"{result.id} {result.title}{where}"}
     case = ElementTree.SubElement(suite, "testcase", {**names, "time": f"{result.seconds:.3f}"})
-    text = _NOT_XML.sub("?", "\n".join(details(result, kept=False)))
+    text = _NOT_XML.sub("?", "\n".join(details(result, kept)))
     if result.outcome is Outcome.FAILED:
         message = _NOT_XML.sub("?", result.findings[0].message)
         ElementTree.SubElement(case, "failure", {"message": message}).text = text

@@ -26,12 +26,12 @@ def content(report: Report) -> dict[str, Any]:
         "counts": {outcome.value: len(report.of(outcome)) for outcome in Outcome},
         "facts": dict(report.facts),
         "notes": list(report.notes),
-        "results": [_result(result) for result in report.results],
+        "results": [_result(result, report.kept) for result in report.results],
         "runs": [_recording(recording, report.mask) for recording in report.recordings],
     }
 
 
-def _result(result: Result) -> dict[str, Any]:
+def _result(result: Result, kept: bool) -> dict[str, Any]:
     return {
         "id": result.id,
         "title": result.title,
@@ -40,13 +40,13 @@ def _result(result: Result) -> dict[str, Any]:
         "severity": result.severity.value,
         "reason": result.reason,
         "seconds": round(result.seconds, 3),
-        "findings": [_finding(finding) for finding in result.findings],
+        "findings": [_finding(finding, kept) for finding in result.findings],
         "more_findings": result.more,
         "reproduce": result.reproduce,
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, kept: bool) -> dict[str, Any]:
     return {
         "message": finding.message,
         "severity": finding.severity.value if finding.severity else None,
@@ -55,7 +55,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "line": finding.line,
         "time": finding.time,
         "excerpt": finding.excerpt,
-        "command": command(finding),
+        "command": command(finding) if kept else None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 
@@ -32,11 +33,17 @@ def place(finding: Finding) -> str | None:
 
 
 def command(finding: Finding) -> str | None:
-    """The connector's command that shows a finding, in one line."""
-    if finding.recording is None or not finding.recording.command:
+    """The connector's command that shows a finding, in one line; None if it takes the suite itself to show it: its
+    proxy, or what it did to the process."""
+    run = finding.recording
+    if run is None or not run.command or run.proxied or run.acted is not None:
         return None
-    text = shlex.join(finding.recording.command)
-    return f"{text} | sed -n {finding.line}p" if finding.line is not None else text
+    changed = {name: value for name, value in run.changed.items() if os.environ.get(name) != value}
+    gone = [word for name, value in changed.items() if value is None for word in ("-u", name)]
+    given = [*gone, *(f"{name}={value}" for name, value in changed.items() if value is not None)]
+    text = shlex.join(["env", *given, *run.command] if given else run.command)
+    text = f"{text} | sed -n {finding.line}p" if finding.line is not None else text
+    return f"(cd {shlex.quote(str(run.cwd))} && {text})" if run.cwd is not None else text
 
 
 def details(result: Result, kept: bool) -> Iterator[str]:
@@ -61,12 +68,12 @@ def details(result: Result, kept: bool) -> Iterator[str]:
         yield f"  again: {result.reproduce}"
 
 
-def summary(report: Report, kept: bool = False) -> Iterator[str]:
+def summary(report: Report) -> Iterator[str]:
     """What is wrong, then the counts."""
     for outcome in (Outcome.FAILED, Outcome.WARNED):
         for result in report.of(outcome):
             yield ""
-            yield from details(result, kept)
+            yield from details(result, report.kept)
     for result in report.of(Outcome.BROKEN):
         yield ""
         yield f"{result.id} {result.title}"

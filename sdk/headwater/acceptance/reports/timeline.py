@@ -14,6 +14,8 @@ from headwater.acceptance.streams import full_name, name_of, state_names
 _BINS = 240
 _LEFT, _WIDTH, _LANE = 190, 960, 30
 _MOST_LANES = 60
+_NAME = 30
+"""Characters of a stream's name that there is room for."""
 _MOST_MARKS = 400
 
 
@@ -24,9 +26,14 @@ class _Lane:
     records: int = 0
     states: int = 0
 
+    @property
+    def wrong(self) -> bool:
+        """Whether something is wrong in it."""
+        return any(kind in ("finding", "error") for _, kind, _ in self.marks)
+
 
 def picture(recording: Recording, findings: Iterable[Finding], mask: Callable[[str], str]) -> str:
-    """An SVG; a lane for each stream, and one for what concerns the whole run.
+    """An SVG; a lane for each stream, and one for what concerns the whole run; "" where there is nothing to draw.
 
     :param mask: takes secrets out of what is shown.
     """
@@ -38,7 +45,9 @@ def picture(recording: Recording, findings: Iterable[Finding], mask: Callable[[s
         if finding.time is not None:
             lane = finding.stream if finding.stream in lanes else ""
             lanes[lane or ""].marks.append((finding.time, "finding", f"line {finding.line}: {finding.message}"))
-    shown = sorted(lanes)[:_MOST_LANES]
+    if len(lanes) == 1 and not lanes[""].marks:
+        return ""
+    shown = sorted(sorted(lanes, key=lambda name: (not lanes[name].wrong, name))[:_MOST_LANES])
     height = _LANE * len(shown) + 30
     parts = [f'<svg viewBox="0 0 {_LEFT + _WIDTH + 20} {height}" role="img">']
     for number, name in enumerate(shown):
@@ -47,8 +56,11 @@ def picture(recording: Recording, findings: Iterable[Finding], mask: Callable[[s
         parts += _drawn(name, shown_lane, number * _LANE, length)
     for part in range(5):
         x = _LEFT + _WIDTH * part / 4
-        parts.append(f'<text class="axis" x="{x:.0f}" y="{height - 8}">{length * part / 4:.2f} s</text>')
-    return "".join([*parts, "</svg>"])
+        anchor = {0: "start", 4: "end"}.get(part, "middle")
+        parts.append(f'<text class="axis" text-anchor="{anchor}" x="{x:.0f}" y="{height - 8}">')
+        parts.append(f"{length * part / 4:.2f} s</text>")
+    more = f"<p>and {len(lanes) - len(shown)} more streams</p>" if len(lanes) > len(shown) else ""
+    return "".join([*parts, "</svg>", more])
 
 
 def _lanes(recording: Recording, length: float) -> dict[str, _Lane]:
@@ -81,11 +93,17 @@ def _trace(lanes: dict[str, _Lane], at: float, index: int, trace: dict[str, obje
         lanes[name].marks.append((at, "error", f"line {index}: {error.get('message')}"))
 
 
+def _short(name: str) -> str:
+    """What there is room for, with the end, by which names of one namespace differ."""
+    return name if len(name) <= _NAME else f"{name[:10]}…{name[11 - _NAME :]}"
+
+
 def _drawn(name: str, lane: _Lane, top: int, length: float) -> list[str]:
     base = top + _LANE - 6
-    title = f"{name or '(run)'}" + (f" {lane.records} records, {lane.states} states" if lane.records else "")
+    called = name or "(run)"
+    title = called + (f" {lane.records} records, {lane.states} states" if lane.records else "")
     parts = [
-        f'<text class="name" x="4" y="{base - 4}">{escape(name or "(run)")}<title>{escape(title)}</title></text>',
+        f'<text class="name" x="4" y="{base - 4}">{escape(_short(called))}<title>{escape(title)}</title></text>',
         f'<line class="base" x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{base}" y2="{base}"/>',
     ]
     tallest = max(lane.bins) or 1
