@@ -212,6 +212,33 @@ def test_what_runs_apart_is_killed_when_the_suite_is_ended(tmp_path: Path) -> No
     assert killed == ["KILL"]
 
 
+NODE = """
+echo "/app/source.js:7
+    for (const one of state) {
+                      ^
+
+TypeError: state is not iterable
+    at main (/app/source.js:7:23)
+    at node:internal/main/run_main_module:28:49
+
+Node.js v20.20.2" >&2
+exit 1
+"""
+
+
+def test_what_went_wrong_is_told_without_the_places_in_the_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "source.sh").write_text(NODE)
+    assert main(["acceptance", "--command", f"sh {tmp_path / 'source.sh'}", "--only", "B1"]) == 1
+    said = capsys.readouterr().out
+    assert "TypeError: state is not iterable" in said
+    assert "run_main_module" not in said
+    assert "Node.js v20" not in said
+    assert main(["check", "--command", f"sh {tmp_path / 'source.sh'}", "--protocol", "airbyte"]) == 1
+    assert "{ / TypeError: state is not iterable" in capsys.readouterr().err
+
+
 def test_the_proxy_ends_with_the_suite(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Proxy] = []
 

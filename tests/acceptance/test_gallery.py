@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import closing, nullcontext
@@ -160,3 +162,17 @@ def test_a_connector_that_infers_its_fields_passes(tmp_path: Path) -> None:
 def test_how_long_a_read_took_is_no_cursor(tmp_path: Path) -> None:
     found = report("Lookback", tmp_path, only=["F3", "X3", "X14"])
     assert [result.outcome for result in found.results] == [Outcome.PASSED] * 3, "\n".join(summary(found))
+
+
+@pytest.mark.parametrize("check", ["F2", "X16"])
+def test_the_state_from_which_something_is_lost_is_named(check: str, tmp_path: Path) -> None:
+    found = report("After", tmp_path, only=[check])
+    (said,) = re.findall(r"^users: .* \(that on line (\d+)\)", found.results[0].findings[0].message)
+    first = next(run for run in found.recordings if run.what == "read from the beginning")
+    (line,) = [line for line in first.lines() if line.number == int(said)]
+    state = json.loads(line.raw)["state"]
+    assert state["stream"]["stream_descriptor"] == {"name": "users"}
+    resumed = found.results[0].findings[0].recording
+    assert resumed is not None
+    given = json.loads(Path(resumed.arguments[resumed.arguments.index("--state") + 1]).read_text())
+    assert state["stream"] in [one["stream"] for one in given]

@@ -156,6 +156,13 @@ def test_what_the_suite_did_is_drawn(tmp_path: Path) -> None:
     assert [mark for picture in found.pictures for mark in picture].count(("line", "event")) >= 2
 
 
+def test_what_looks_like_a_secret_is_in_no_report_though_the_specification_does_not_mark_it(tmp_path: Path) -> None:
+    _, text = page(tmp_path, "OpenAndLogged", "--only", "C1,X10")
+    assert "The specification does not mark it with" in text
+    assert "with ****" in text
+    assert TOKEN not in text + (tmp_path / "report.json").read_text()
+
+
 @pytest.mark.parametrize("only", ["E1", "X10"])
 def test_no_secret_is_in_a_report_and_what_a_connector_says_is_text(tmp_path: Path, only: str) -> None:
     found, text = page(tmp_path, "TellsToken", "--only", only)
@@ -174,3 +181,11 @@ def test_runs_of_several_configurations_are_told_apart(tmp_path: Path) -> None:
     assert len(found.pictures) == 2
     assert len(set(found.ids)) == 2
     assert set(found.links) == {f"#{id}" for id in found.ids}
+
+
+def test_a_command_of_another_folder_can_be_run_where_the_files_are_kept(tmp_path: Path) -> None:
+    page(tmp_path, "LeavesFiles", "--only", "A10", "--keep", str(tmp_path / "keep"))
+    (told,) = told_commands(tmp_path)
+    assert told.startswith("(cd ")
+    shown = subprocess.run(told, shell=True, capture_output=True, text=True, check=True, cwd="/")
+    assert "SUCCEEDED" in shown.stdout

@@ -15,7 +15,7 @@ from headwater.acceptance.results import Finding, Skipped
 from headwater.acceptance.rooms import Room
 from headwater.acceptance.rows import Rows, rows_of
 from headwater.acceptance.runs import Runs
-from headwater.acceptance.secrets import Masking, likely, values
+from headwater.acceptance.secrets import Masking, likely, unmarked, values
 from headwater.acceptance.settings import Settings
 from headwater.acceptance.shared import once
 from headwater.acceptance.states import Kept, State, for_next, kept
@@ -91,12 +91,13 @@ class Connector(Runs):
 
     @once
     def masking(self) -> Masking:
-        """Takes the config's secrets out of texts; without a specification, what may be some by its name."""
+        """Takes the config's secrets out of texts, also what looks like one and is not marked; without a specification
+        what may be one by its name alone."""
         try:
             schema = self.connection_specification
         except Exception:  # noqa: BLE001 - whatever is wrong with `spec`: better too much is hidden than too little
             return Masking(likely(self.config))
-        return Masking(values(schema, self.config))
+        return Masking([*values(schema, self.config), *unmarked(schema, self.config)])
 
     @once
     def config_file(self) -> Path:

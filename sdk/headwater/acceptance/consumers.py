@@ -37,7 +37,7 @@ def bridge(path: Path, catalog: Configured, *, cut: bool) -> tuple[Taken, str | 
 
     taken = Taken()
     words = [sys.executable, "-I", "-S", "-c", _GIVES, str(path), "killed" if cut else "ended"]
-    source = ForeignSource({}, runner=CommandRunner(words, title="the connector"))
+    source = ForeignSource({}, runner=CommandRunner(words, title=path.name))
     try:
         # with all fields, also those that a stream does not declare
         plain = [{**one.json, "stream": {**one.stream, "json_schema": {"type": "object"}}} for one in catalog.values()]

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Cut:
-    """States to go on from, and what had been read before each of them."""
+    """States to go on from, what had been read before each of them, and on which line of the first read it is."""
 
     states: list[State] = field(default_factory=list)
     had: dict[str, set[Print]] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -48,6 +49,7 @@ def cuts(connector: Connector, count: int, *, edges: bool = False) -> list[Cut]:
                 line, state = states[number]
                 cut.states += for_next([state], connector.streams)
                 names = list(connector.streams) if name == "" else [name]
+                cut.lines.update(dict.fromkeys(names, line))
                 cut.had.update({one: connector.rows[one].until(line) for one in names if one in connector.rows})
         found.append(cut)
     return found

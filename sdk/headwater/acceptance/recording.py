@@ -12,6 +12,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from headwater.bridge.foreign.talk import telling
+
+_SAID = 16_000
+"""Bytes at the end of a standard error that are looked at for what it says."""
+
 
 class Line(NamedTuple):
     """A line of standard output.
@@ -141,10 +146,10 @@ class Recording:
         return bisect_right(self.ends, size)
 
     def said(self, limit: int = 400) -> str:
-        """The end of its standard error, for a person."""
+        """The end of its standard error, for a person: without the places in its code."""
         with self.stderr.open("rb") as file:
-            file.seek(max(0, self.stderr.stat().st_size - limit))
-            return file.read().decode("utf-8", "backslashreplace").strip()
+            file.seek(max(0, self.stderr.stat().st_size - _SAID - limit))
+            return "\n".join(telling(file.read().decode("utf-8", "backslashreplace")))[-limit:]
 
     @property
     def ending(self) -> str:

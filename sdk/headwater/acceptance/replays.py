@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from headwater.acceptance.recording import Recording
-from headwater.acceptance.results import Finding
+from headwater.acceptance.results import Finding, records_are
 from headwater.acceptance.rows import Print, first_lines, rows_of, show
 
 if TYPE_CHECKING:
@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 
 def uncovered(
-    connector: Connector, run: Recording, had: Mapping[str, Iterable[Print]], what: str, names: Iterable[str]
+    connector: Connector,
+    run: Recording,
+    had: Mapping[str, Iterable[Print]],
+    what: str,
+    names: Iterable[str],
+    states: Mapping[str, int] | None = None,
 ) -> Iterator[Finding]:
     """What of the first read neither was there before a resumed read nor came in it.
 
     :param run: the resumed read.
     :param had: what each stream had before.
     :param what: where it was resumed, for people: "after ...".
+    :param states: the line of the first read with the state that each stream was resumed from.
     """
     if run.timed_out or run.code != 0:
         error = next((str(error.get("message")) for _, error in run.traces("error")), run.said(200))
@@ -33,14 +39,15 @@ def uncovered(
         earlier = set(had.get(name, ()))
         keys = {key for key, _ in earlier} | found[name].keys()
         gone = before.keys() - keys
-        what_is_gone = "records are lost"
+        what_is_gone = f"{records_are(len(gone))} lost"
         lines = first_lines(before, gone)
         if not gone and connector.stands_still and connector.streams[name].primary_key:
             contents = {content for _, content in earlier} | set(found[name].contents())
             gone = set(before.contents()) - contents
-            what_is_gone = "versions of records are lost"
+            what_is_gone = f"a version of {len(gone)} {'record' if len(gone) == 1 else 'records'} is lost"
             lines = first_lines(before, gone, lambda one: one[1])
         if gone:
             example = show(connector.first, connector.streams, name, lines[0])
-            message = f"{name}: {len(gone)} {what_is_gone} when the read goes on {what}, such as {example}."
+            place = f" (that on line {states[name]})" if states and name in states else ""
+            message = f"{name}: {what_is_gone} when the read goes on {what}{place}, such as {example}."
             yield Finding(message, run, stream=name)

@@ -32,6 +32,11 @@ class Outcome(Enum):
     """The suite itself failed: nothing is known about the connector."""
 
 
+def records_are(count: int) -> str:
+    """``1 record is``, ``2 records are``."""
+    return "1 record is" if count == 1 else f"{count} records are"
+
+
 class Skipped(Exception):
     """A check can't be done here.
 

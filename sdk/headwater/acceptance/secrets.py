@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
+
+from headwater.acceptance.schemas import types
 
 SHORTEST = 6
 """Characters; a shorter secret is found in anything."""
@@ -15,24 +18,51 @@ _CHUNK = 1 << 20
 MASK = "****"
 
 
+_SECRET = re.compile(
+    r"(^|_)(password|passwd|secret|client_secret|api_?key|access_?token|refresh_?token|auth_?token|token|jwt|"
+    r"private_key|secret_access_key|service_account_key|personal_access_token|credentials_json|key_secret)$",
+    re.IGNORECASE,
+)
+_OPEN = re.compile(r"(url|uri|expiry|expires|type|endpoint|method|name)(_|$)", re.IGNORECASE)
+
+
+def looks_secret(name: str, field: Mapping[str, Any]) -> bool:
+    """Whether a setting is one by its name and type, whatever its specification marks."""
+    plain = set(types(field)) & {"string", "number", "integer"}
+    return bool(plain and _SECRET.search(name) and not _OPEN.search(name) and not {"const", "enum"} & set(field))
+
+
 def values(schema: Any, config: Any) -> Iterator[str]:
     """The values of the settings that the specification marks as secrets."""
+    return _values(schema, config, "", lambda name, field: bool(field.get("airbyte_secret")))
+
+
+def unmarked(schema: Any, config: Any) -> Iterator[str]:
+    """The values of those that look like secrets, and that it does not mark."""
+    return _values(
+        schema, config, "", lambda name, field: not field.get("airbyte_secret") and looks_secret(name, field)
+    )
+
+
+def _values(schema: Any, config: Any, name: str, wanted: Callable[[str, Mapping[str, Any]], bool]) -> Iterator[str]:
     if not isinstance(schema, Mapping):
         return
-    if schema.get("airbyte_secret") and isinstance(config, (str, int)) and not isinstance(config, bool):
-        yield str(config)
-    if schema.get("airbyte_secret") and isinstance(config, list):
-        yield from (str(one) for one in config)
+    if wanted(name, schema):
+        yield from (str(one) for one in (config if isinstance(config, list) else [config]) if _scalar(one))
     properties = schema.get("properties")
     if isinstance(properties, Mapping) and isinstance(config, Mapping):
-        for name, value in config.items():
-            yield from values(properties.get(name), value)
+        for key, value in config.items():
+            yield from _values(properties.get(key), value, str(key), wanted)
     for keyword in ("oneOf", "anyOf", "allOf"):
         for variant in schema.get(keyword) or ():
-            yield from values(variant, config)
+            yield from _values(variant, config, name, wanted)
     if isinstance(config, list):
         for item in config:
-            yield from values(schema.get("items"), item)
+            yield from _values(schema.get("items"), item, name, wanted)
+
+
+def _scalar(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def likely(config: Any) -> Iterator[str]:
@@ -44,7 +74,7 @@ def likely(config: Any) -> Iterator[str]:
             return {name: texts(inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [texts(inner) for inner in value]
-        return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+        return str(value) if _scalar(value) else value
 
     yield from secrets_by_name(texts(config))
 

@@ -61,6 +61,13 @@ class OpenSecret(_Spec):
         del properties["token"]["airbyte_secret"]
 
 
+@defect("X10", "logs its token, which it does not mark as a secret")
+class OpenAndLogged(OpenSecret):
+    def check(self) -> dict[str, Any]:
+        self.log(f"with {self.config['token']}")
+        return super().check()
+
+
 @defect("B8", "has a setting that is a text or a number")
 class TwoTypes(_Spec):
     def change(self, spec: Any, properties: Any) -> None:

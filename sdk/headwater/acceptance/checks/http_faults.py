@@ -15,7 +15,7 @@ from headwater.acceptance.engine import Act
 from headwater.acceptance.proxy import Answer, Fault, Request, Rule
 from headwater.acceptance.proxy.faults import refusal
 from headwater.acceptance.proxy.server import Seen
-from headwater.acceptance.results import Finding, Severity, Skipped
+from headwater.acceptance.results import Finding, Severity, Skipped, records_are
 from headwater.acceptance.streams import name_of
 from headwater.acceptance.web import WebRun, to
 
@@ -157,10 +157,10 @@ def _judged(connector: Connector, run: WebRun, scenario: Scenario) -> Iterator[F
     }
     for stream, count in missing.items():
         if recording.code == 0:
-            yield Finding(f"{stream}: with {name} {count} records are missing, and the read exits with 0.", recording,
+            yield Finding(f"{stream}: with {name} {records_are(count)} missing, and the read exits with 0.", recording,
                           stream=stream)  # fmt: skip
         elif stream in complete:
-            yield Finding(f"{stream}: with {name} {count} records are missing, and it is COMPLETE.", recording,
+            yield Finding(f"{stream}: with {name} {records_are(count)} missing, and it is COMPLETE.", recording,
                           stream=stream)  # fmt: skip
     if recording.code == 0:
         return

@@ -8,7 +8,7 @@ from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.proxy import Rule
 from headwater.acceptance.proxy.faults import refusal
-from headwater.acceptance.results import Finding, Skipped
+from headwater.acceptance.results import Finding, Skipped, records_are
 from headwater.acceptance.streams import name_of
 from headwater.acceptance.web import WebRun, to
 
@@ -53,7 +53,7 @@ def _isolated(connector: Connector, run: WebRun, name: str) -> Iterator[Finding]
         last[name_of(status.get("stream_descriptor"))] = str(status.get("status"))
     if recording.code == 0:
         yield Finding(
-            f"{name}: {missing[name]} records are missing, and the read exits with 0.", recording, stream=name
+            f"{name}: {records_are(missing[name])} missing, and the read exits with 0.", recording, stream=name
         )
     if last.get(name) != "INCOMPLETE":
         yield Finding(f"{name} fails, and its last status is {last.get(name)}.", recording, stream=name)
@@ -64,7 +64,7 @@ def _isolated(connector: Connector, run: WebRun, name: str) -> Iterator[Finding]
         yield Finding(f"{name} fails without an ERROR trace that names it.", recording, stream=name)
     for other, count in missing.items():
         if other != name:
-            yield Finding(f"{other}: {count} records are missing as {name} fails.", recording, stream=other)
+            yield Finding(f"{other}: {records_are(count)} missing as {name} fails.", recording, stream=other)
     for other in connector.streams:
         if other != name and last.get(other) != "COMPLETE":
             yield Finding(f"{other} is not complete as {name} fails.", recording, stream=other)

@@ -9,7 +9,7 @@ from headwater.acceptance.answers import Field, change_items, passed_on
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.proxy import Rule
-from headwater.acceptance.results import Finding, Severity, Skipped
+from headwater.acceptance.results import Finding, Severity, Skipped, records_are
 from headwater.acceptance.streams import Configured, configured
 from headwater.acceptance.web import WebRun
 
@@ -31,7 +31,7 @@ def survives(connector: Connector, run: WebRun, stream: str, what: str) -> Itera
         return
     missing = connector.web.missing(run).get(stream)
     if missing:
-        yield Finding(f"{stream}: with {what} {missing} records are missing.", recording, stream=stream)
+        yield Finding(f"{stream}: with {what} {records_are(missing)} missing.", recording, stream=stream)
 
 
 def _changes(field: Field) -> Iterator[tuple[str, Callable[[dict[str, Any]], None]]]:

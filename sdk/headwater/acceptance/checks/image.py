@@ -15,7 +15,7 @@ from headwater.acceptance.checks.stopped import done_before
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.engine import Act
 from headwater.acceptance.image_room import ImageRoom
-from headwater.acceptance.results import Finding, Severity, Skipped
+from headwater.acceptance.results import Finding, Severity, Skipped, records_are
 from headwater.acceptance.rows import rows_of
 from headwater.acceptance.secrets import SHORTEST, forms, values
 
@@ -157,7 +157,7 @@ def as_platform(connector: Connector) -> Iterator[Finding]:
     for name, rows in connector.rows.items():
         gone = rows.keys() - found[name].keys()
         if gone:
-            yield Finding(f"{name}: {len(gone)} records are missing, started as the platform does.", run, stream=name)
+            yield Finding(f"{name}: {records_are(len(gone))} missing, started as the platform does.", run, stream=name)
 
 
 @check("G8", "The image is for amd64", Severity.WARNING)

@@ -60,7 +60,9 @@ def every_state(connector: Connector) -> Iterator[Finding]:
     """What came before a state and what comes after it together are everything. Some of many states are tried,
     other ones with another --seed, more with --trials."""
     for cut in connector.cuts():
-        yield from uncovered(connector, connector.resumed(cut.states), cut.had, "from an earlier state", cut.names)
+        yield from uncovered(
+            connector, connector.resumed(cut.states), cut.had, "from an earlier state", cut.names, cut.lines
+        )
 
 
 @check("F3", "Cursors do not go back")

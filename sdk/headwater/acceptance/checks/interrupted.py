@@ -134,4 +134,5 @@ def edges(connector: Connector) -> Iterator[Finding]:
         raise Skipped("no two records around a state have the same cursor.")
     for cut in found:
         run = connector.resumed(cut.states)
-        yield from uncovered(connector, run, cut.had, "between records with the same cursor", cut.names)
+        what = "from a state between records with the same cursor"
+        yield from uncovered(connector, run, cut.had, what, cut.names, cut.lines)

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.recording import Line, Recording, decoded
-from headwater.acceptance.results import Finding, Skipped
-from headwater.acceptance.secrets import SHORTEST, leaks, replaced, values
+from headwater.acceptance.results import Finding, Severity, Skipped
+from headwater.acceptance.secrets import SHORTEST, leaks, replaced, unmarked, values
 from headwater.acceptance.streams import value_at
 
 CANARY = 'cAnary7-%/+=&"\\ä'
@@ -24,12 +24,26 @@ CANARY = 'cAnary7-%/+=&"\\ä'
 @check("X10", "No secret is in any output, in any form")
 def secrets_stay(connector: Connector) -> Iterator[Finding]:
     """Neither as it is nor percent-encoded, in base64, escaped, in hexadecimal: in all runs of this suite, in runs
-    with canaries as secrets, which fail, and with ``--debug``. CONTROL messages, which carry the config, are exempt."""
+    with canaries as secrets, which fail, and with ``--debug``. CONTROL messages, which carry the config, are exempt. Of
+    what looks like a secret and is not marked as one a warning."""
     schema, config = connector.connection_specification, connector.config
-    secrets = {secret for secret in values(schema, config) if len(secret) >= SHORTEST}
-    if not secrets:
+    secrets, hidden = ({one for one in found(schema, config) if len(one) >= SHORTEST} for found in (values, unmarked))
+    if not secrets and not hidden:
         raise Skipped("the config has no secret of six characters or more in a field marked with `airbyte_secret`.")
-    canaries = replaced(schema, config, CANARY)
+    _in_all_ways(connector, replaced(schema, config, CANARY))
+    public = json.dumps(connector.spec) + json.dumps(_catalog(connector))
+    # a word that the connector says of itself is no secret
+    wanted, doubted = ([one for one in found if one not in public] for found in ({*secrets, CANARY}, hidden - secrets))
+    for run in list(connector.recordings):
+        yield from _leaks(run, wanted)
+        for finding in _leaks(run, doubted):
+            finding.message += " The specification does not mark it with `airbyte_secret`."
+            finding.severity = Severity.WARNING
+            yield finding
+
+
+def _in_all_ways(connector: Connector, canaries: Any) -> None:
+    """Runs in which secrets are apt to be written."""
     path = str(connector.file("config.json", canaries))
     connector.run("check", "--config", path, what="canaries as secrets")
     connector.run("check", "--config", path, "--debug", what="canaries as secrets, --debug")
@@ -38,11 +52,6 @@ def secrets_stay(connector: Connector) -> Iterator[Finding]:
         connector.read(connector.streams, flags=["--debug"], what="--debug")
     except Skipped:
         pass
-    public = json.dumps(connector.spec) + json.dumps(_catalog(connector))
-    # a word that the connector says of itself is no secret
-    wanted = [secret for secret in {*secrets, CANARY} if secret not in public]
-    for run in list(connector.recordings):
-        yield from _leaks(run, wanted)
 
 
 def _catalog(connector: Connector) -> object:
@@ -56,16 +65,16 @@ def _leaks(run: Recording, secrets: list[str]) -> Iterator[Finding]:
     name = run.what or run.arguments[0]
     for path, place, form in leaks([run.stdout, run.stderr], secrets):
         if path == run.stderr:
-            yield Finding(f"{name}: a secret {form} is on standard error, at byte {place}.", run)
+            yield Finding(f"{name}: a secret ({form}) is on standard error, at byte {place}.", run)
             continue
         number = bisect_right(run.ends, place) + 1
         line = _line(run, number)
         message = decoded(line.raw) if line is not None else None
         if line is None:
-            yield Finding(f"{name}: a secret {form} is in a line that was cut off.", run)
+            yield Finding(f"{name}: a secret ({form}) is in a line that was cut off.", run)
         elif message is None or message["type"] != "CONTROL":
             kind = message["type"] if message else "no message"
-            yield Finding.at(line, run, f"{name}: a secret {form} is in a line ({kind}).")
+            yield Finding.at(line, run, f"{name}: a secret ({form}) is in a line ({kind}).")
 
 
 def _line(run: Recording, number: int) -> Line | None:

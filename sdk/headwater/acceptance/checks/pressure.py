@@ -10,7 +10,7 @@ from headwater.acceptance.connector import Connector
 from headwater.acceptance.engine import SLOW, Act
 from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.recording import Recording
-from headwater.acceptance.results import Finding, Skipped
+from headwater.acceptance.results import Finding, Skipped, records_are
 from headwater.acceptance.rows import rows_of
 
 PIPE = 65_536
@@ -54,7 +54,7 @@ def _lost(connector: Connector, run: Recording, how: str) -> Iterator[Finding]:
     for name, rows in connector.rows.items():
         gone = len(rows.keys() - found[name].keys())
         if gone:
-            yield Finding(f"{name}: {gone} records are lost {how}.", run, stream=name)
+            yield Finding(f"{name}: {records_are(gone)} lost {how}.", run, stream=name)
 
 
 @check("X7", "Its memory does not grow with what it reads")

@@ -133,13 +133,12 @@ def leaves_no_files(connector: Connector) -> Iterator[Finding]:
     """Neither in the working directory nor in HOME."""
     if connector.room.container:
         raise Skipped("a container's files end with it.")
-    with tempfile.TemporaryDirectory(dir=connector.folder) as name:
-        folder = Path(name)
-        for part in ("work", "home"):
-            (folder / part).mkdir()
-        arguments = ("check", "--config", str(connector.config_file))
-        environment: dict[str, str | None] = {"HOME": str(folder / "home"), "XDG_CACHE_HOME": None}
-        run = connector.run(*arguments, what="files left behind", cwd=folder / "work", environment=environment)
-        left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-        if left:
-            yield Finding(f"`check` left {len(left)} files behind: {', '.join(left[:5])}.", run)
+    folder = Path(tempfile.mkdtemp(prefix="left-behind-", dir=connector.folder))  # which goes with the runs
+    for part in ("work", "home"):
+        (folder / part).mkdir()
+    arguments = ("check", "--config", str(connector.config_file))
+    environment: dict[str, str | None] = {"HOME": str(folder / "home"), "XDG_CACHE_HOME": None}
+    run = connector.run(*arguments, what="files left behind", cwd=folder / "work", environment=environment)
+    left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    if left:
+        yield Finding(f"`check` left {len(left)} files behind: {', '.join(left[:5])}.", run)

@@ -148,7 +148,7 @@ class Statuses(Watch):
             if last is None:
                 self.found(f"{name}: no status.", None, name)
             elif last not in ("COMPLETE", "INCOMPLETE"):
-                self.found(f"{name}: the last status is {last}.", None, name)
+                self.found(f"{name}: the last status is {last}: COMPLETE or INCOMPLETE must follow.", None, name)
             elif last == "INCOMPLETE" and self.recording.code == 0:
                 self.found(f"{name}: INCOMPLETE, but the read exits with 0.", None, name)
 

@@ -9,7 +9,7 @@ from typing import Any
 from headwater.acceptance.checks import check
 from headwater.acceptance.connector import UNKNOWN, Connector
 from headwater.acceptance.recording import Recording
-from headwater.acceptance.results import Finding, Severity, Skipped
+from headwater.acceptance.results import Finding, Severity, Skipped, records_are
 from headwater.acceptance.rows import Rows, first_lines, rows_of, show
 from headwater.acceptance.streams import Configured, value_at
 
@@ -26,7 +26,7 @@ def lost(connector: Connector, run: Recording, names: list[str], what: str) -> I
         if gone:
             (place, *_) = first_lines(before, gone)
             example = show(connector.first, connector.streams, name, place)
-            yield Finding(f"{name}: {len(gone)} records are not there {what}, such as {example}.", run, stream=name)
+            yield Finding(f"{name}: {records_are(len(gone))} not there {what}, such as {example}.", run, stream=name)
         yield from _more(name, before, now, run, what)
 
 
@@ -63,7 +63,7 @@ def fewer_fields(connector: Connector) -> Iterator[Finding]:
         if connector.streams[name].primary_key:
             gone = before.keys() - rows_of(run, connector.streams)[name].keys()
             if gone:
-                yield Finding(f"{name}: with fewer fields {len(gone)} records are missing.", run, stream=name)
+                yield Finding(f"{name}: with fewer fields {records_are(len(gone))} missing.", run, stream=name)
     for line, record in run.of("RECORD", "record"):
         for path in kept.get(str(record.get("stream")), ()):
             if value_at(record.get("data"), path) is None:

@@ -35,6 +35,7 @@ _SECRET = re.compile(
 )
 _IN_URL = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
 _SHORTEST_SECRET = 4
+_FRAME = re.compile(r"\s+at |\s*\.\.\. \d+ (more|common)|Node\.js v\d|[\s^~]+$")
 
 
 class Talk(Generic[M]):
@@ -112,7 +113,7 @@ class Talk(Generic[M]):
 
     def last_words(self, end: Exit) -> str:
         """What it said last of what went wrong, without secrets: the end of standard error, else of its log."""
-        lines = [line.strip() for line in end.stderr.splitlines() if line.strip()]
+        lines = telling(end.stderr)
         critical = [line for line in lines if line.startswith(("CRITICAL", "FATAL", "ERROR"))]
         words = " / ".join(critical[-2:] or lines[-2:]) or self._last_log
         return self._mask(words)[-_LAST_WORDS:]
@@ -165,6 +166,12 @@ def config_of(talk: Talk[Any], before: Mapping[str, Any]) -> Mapping[str, Any] |
     except (ForeignError, msgspec.MsgspecError):
         return None
     return found if isinstance(found, Mapping) and found and found != before else None
+
+
+def telling(stderr: str) -> list[str]:
+    """The lines of a standard error that say something: not where in the code it was, which Node, Java and .NET tell
+    after what went wrong."""
+    return [line.strip() for line in stderr.splitlines() if line.strip() and not _FRAME.match(line)]
 
 
 def secrets_by_name(config: Any, *, secret: bool = False) -> Iterator[str]:
