@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -73,6 +74,21 @@ class TestMore:
         assert run.logged.count("x" * 3000) == 200
         assert sum(log["message"].count("endless") for log in run.of("LOG")) > 99_000
         assert max(map(len, run.lines)) < 1_000_000
+
+    def test_a_reader_that_takes_its_time_gets_all_that_was_printed(self, toy: Toy) -> None:
+        """Much of it is still on its way to him when the connector has ended; that was ever cut off after seconds."""
+        with toy.start("read", "talking") as process:
+            while process.popen.poll() is None:
+                process.most = len(process.stdout) + 1
+                time.sleep(0.5)
+            run = process.end()
+        assert (run.code, run.stderr, run.statuses("talking")[-1]) == (0, b"", "COMPLETE")
+        assert [int(log["message"].split()[1]) for log in run.of("LOG")] == list(range(4000))
+
+    def test_a_child_that_goes_on_does_not_keep_it_from_ending(self, toy: Toy) -> None:
+        run = toy.run("read", "talking", many=1)
+        assert (run.code, run.statuses("talking")[-1]) == (0, "COMPLETE")
+        assert {log["message"].split()[0] for log in run.of("LOG")} >= {"line", "y"}
 
     def test_many_threads_never_cut_a_line(self, toy: Toy) -> None:
         run = toy.run("read", "chorus")

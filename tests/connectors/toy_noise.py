@@ -79,6 +79,19 @@ class CPrinting(ToyStream):
         os.write(1, b"endless " * 100_000)
 
 
+class Talking(ToyStream):
+    """Has printed much when it ends, and leaves a child that goes on."""
+
+    name = "talking"
+
+    def rows(self, slice: Slice) -> Iterator[list[dict[str, Any]]]:
+        yield self.page(0)
+        for number in range(4000):
+            os.write(1, b"line %d %s\n" % (number, b"x" * 100))
+        if self.source.config.many:
+            subprocess.Popen(["yes"])  # until nobody reads it any more
+
+
 class Leaking(ToyStream):
     """Says its secrets in all forms."""
 

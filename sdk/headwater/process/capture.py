@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headwater.errors import ForeignError, Stopped
+from headwater.process.pipes import duplicate, waiting, widen
 from headwater.process.wire import Wire
 from headwater.protocol.airbyte import decode
 from headwater.protocol.messages import Level, Log
@@ -26,7 +27,6 @@ log = logging.getLogger("headwater")
 
 # A line without an end (a progress bar, a binary dump) is cut after so many characters.
 _LONGEST_LINE = 256 * 1024
-_PIPE_BYTES = 1024 * 1024
 _FROM_CHILD = b'{"type":"LOG"'
 
 
@@ -150,6 +150,7 @@ class OutputCapture:
         self._kept: dict[int, int] = {}
         self._undo = contextlib.ExitStack()
         self._control = -1
+        self._ending = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -158,7 +159,7 @@ class OutputCapture:
         for fd, level in self._levels.items():
             self._kept[fd] = duplicate(fd)
             reader, writer = os.pipe()
-            _widen(writer)
+            widen(writer)
             # what is still in Python's buffers from the imports comes through the pipe as well
             os.dup2(writer, fd)
             os.close(writer)
@@ -182,10 +183,11 @@ class OutputCapture:
             self._undo.callback(setattr, sys, place, getattr(sys, place))
             setattr(sys, place, new)
 
-    def stop(self, *, restore: bool) -> None:
+    def stop(self, *, restore: bool, seconds: float | None = None) -> None:
         """Write what is left, and give the descriptors back.
 
         :param restore: False: to nobody, since the process ends and what comes now has nowhere to go.
+        :param seconds: for what is left; None: as long as the reader takes.
         """
         _flush()
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -193,33 +195,35 @@ class OutputCapture:
             os.dup2(kept if restore else nowhere, fd)
         os.close(nowhere)
         os.close(self._control)
+        self._ending = True
         if self._thread is not None:
-            self._thread.join(2.0)
+            self._thread.join(seconds)
         self._undo.close()
         for kept in self._kept.values():
             os.close(kept)
+
+    def finish(self) -> None:
+        """Where it is being stopped, wait until what is left is written."""
+        if self._ending and self._thread is not None:
+            self._thread.join()
 
     def _pump(self, sources: dict[int, Level], ended: int) -> None:
         lines = {fd: _Lines(level, self._wire) for fd, level in sources.items()}
         poll = select.poll()
         for fd in (*sources, ended):
             poll.register(fd, select.POLLIN)
-        ending = False
-        while True:
-            ready = [fd for fd, _ in poll.poll(0 if ending else None)]
-            if ended in ready:
-                ending = True
-                poll.unregister(ended)
-                continue
+        while ended not in (ready := [fd for fd, _ in poll.poll()]):
             for fd in ready:
                 data = os.read(fd, 65536)
                 if data:
                     lines[fd].feed(data)
                 else:
                     poll.unregister(fd)
-            if ending and not ready:  # a child that lives on may still hold the other end
-                break
-        for rest in lines.values():
+        for fd, rest in lines.items():
+            left = waiting(fd)  # by now: a child that lives on may print for ever
+            while left > 0 and (data := os.read(fd, min(left, 65536))):
+                rest.feed(data)
+                left -= len(data)
             rest.end()
         for fd in (*sources, ended):
             os.close(fd)
@@ -271,21 +275,3 @@ def _flush() -> None:
     if "ctypes" in sys.modules:  # C's own buffers
         with contextlib.suppress(OSError, AttributeError):
             sys.modules["ctypes"].CDLL(None).fflush(None)
-
-
-def duplicate(fd: int) -> int:
-    """A private copy of a file descriptor, out of the way of 0, 1 and 2 and not for children."""
-    import fcntl
-
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
-
-
-def _widen(fd: int) -> None:
-    """Make a pipe larger, where that can be done: who fills it in one go with the interpreter's lock held
-    (a C extension) would wait for a reader that waits for the lock."""
-    import fcntl
-
-    size: Callable[..., Any] | None = getattr(fcntl, "F_SETPIPE_SZ", None) and fcntl.fcntl
-    if size is not None:
-        with contextlib.suppress(OSError):
-            size(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

@@ -12,14 +12,17 @@ import sys
 import threading
 import time
 
-from headwater.process.capture import LoggingCapture, OutputCapture, duplicate
+from headwater.process.capture import LoggingCapture, OutputCapture
 from headwater.process.masking import Mask
+from headwater.process.pipes import duplicate
 from headwater.process.stop import CLOSED, Stop
 from headwater.process.wire import Wire
 from headwater.protocol.messages import Level, Log
 
 _LINGER = 3.0
 """Seconds that threads left over by the author's code may take to end after the command is done."""
+_FAREWELL = 2.0
+"""Seconds in which what was printed is written when the command was told to stop; else its reader has all the time."""
 
 
 class Environment:
@@ -63,7 +66,7 @@ class Environment:
         """
         with contextlib.suppress(ValueError):
             _open.remove(self)
-        self._output.stop(restore=restore)
+        self._output.stop(restore=restore, seconds=_FAREWELL if self.stop.code is not None else None)
         if self._logging is not None:
             self._logging.__exit__()
         if self._faults:
@@ -91,6 +94,9 @@ class Environment:
         def wait() -> None:
             threading.main_thread().join()
             time.sleep(_LINGER)
+            if not any(thread.is_alive() and not thread.daemon for thread in threading.enumerate()):
+                self._output.finish()
+                time.sleep(_LINGER)
             names = ", ".join(thread.name for thread in threading.enumerate() if not thread.daemon)
             text = f"The connector's code does not end; its process was ended. Still running: {names or '?'}."
             self.wire.write_if_free(Log(Level.WARN, text))

@@ -171,7 +171,9 @@ class Stop:
             signal.set_wakeup_fd(self._old_wakeup)
         self._wake(_QUIT)
         if self._thread is not None:
-            self._thread.join(1.0)
+            self._thread.join(GRACE)
+            if self._thread.is_alive():  # it looks at the pipe yet
+                return
         pipe, self._pipe = self._pipe, None
         for fd in pipe or ():
             os.close(fd)
