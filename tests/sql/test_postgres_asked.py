@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import URL
 
 from headwater.cursor import Cursor
 from headwater.errors import ConfigError, IncompleteError
 from headwater.sql import SqlStream
 from headwater.sql.postgres import Postgres as Database
+from headwater.sql.session import Address
 from headwater.testing import read
 from headwater.testing.reading import result_of
 from source_postgres import PostgresSource
@@ -32,6 +34,23 @@ def test_rows_and_columns_are_chosen_in_the_query(orders: Sql, database: str, mo
     result = result_of(source.read(catalog), catalog)
     assert rows_of(result, "orders") == [{"id": 1}, *({"id": number} for number in range(5, 101, 10))]
     assert '"at"' not in asked[0]
+
+
+def test_a_child_that_is_reached_through_sqlalchemy(orders: Sql, database: str) -> None:
+    class Renamed(PostgresSource):
+        name = "renamed"
+
+        def url(self) -> URL:
+            address = super().url()
+            assert isinstance(address, Address)
+            return address.for_sqlalchemy().update_query_dict({"options": "-c geqo_threshold=3"})
+
+    source = postgres_source(database, Renamed)
+    assert ids(read(source, full_refresh=True)) == list(range(1, 101))
+    with source.connection() as connection:
+        assert source.database.value(connection, "SHOW geqo_threshold") == "3"
+        assert connection.dialect.name == "postgresql"
+    source.close()
 
 
 def test_a_filter_that_is_no_sql_is_the_users_turn(orders: Sql, database: str) -> None:

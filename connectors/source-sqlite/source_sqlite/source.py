@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from headwater import Setting
@@ -28,13 +27,5 @@ class SqliteSource(SqlSource):
     config: SqliteConfig
     database_class = Sqlite
 
-    def url(self) -> URL:
-        from sqlalchemy import URL
-
-        file = Path(self.config.path).absolute().as_uri()
-        return URL.create("sqlite", database=file, query={"mode": "ro", "uri": "true"})
-
-    def address(self) -> URL | Address:
-        if type(self).url is not SqliteSource.url:
-            return self.url()
+    def url(self) -> URL | Address:
         return Address("sqlite", None, None, None, None, self.config.path)

@@ -10,11 +10,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ConfigError, HeadwaterError, SourceError, TransientError
 from headwater.protocol.values import encode_rows
 from headwater.sql.dialect import Dialect
+from headwater.sql.session import Address
 from headwater.sql.tables import Column, Selection, Table, Wanted
 from headwater.sql.types import kind_of
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
     from headwater.protocol.messages import Change
-    from headwater.sql.session import Address
     from headwater.sql.tunnel import Private
 
 log = logging.getLogger("headwater")
@@ -51,12 +51,11 @@ class Rows:
 class Database(Dialect):
     """A database as SQLAlchemy reaches it; see this module's beginning.
 
-    :param url: SQLAlchemy's.
+    :param url: where it is.
     :param connect: further arguments of its driver.
     :param timeouts: how long it may take.
     :param reach: called before each connection is made.
     :cvar default_schemas: those that are read where the config names none; empty: the database's own.
-    :cvar bare: it takes an :class:`~headwater.sql.session.Address`, and then needs no SQLAlchemy.
     :cvar shares: several connections can see the same point in time; else a read has one connection.
     :cvar part_size: bytes of a table from which on it is read in parts, and that a part has at least.
     :cvar page_size: bytes of a page, about: what the caches of a processor hold with all that is made of it.
@@ -64,7 +63,6 @@ class Database(Dialect):
     """
 
     default_schemas: tuple[str, ...] = ()
-    bare: ClassVar[bool] = False
     shares: bool = False
     part_size: int = 64 * 1024 * 1024
     page_size: int = 64 * 1024
@@ -95,7 +93,7 @@ class Database(Dialect):
 
             try:
                 self._engine = create_engine(
-                    cast("URL", self.url),
+                    self.url.for_sqlalchemy() if isinstance(self.url, Address) else self.url,
                     connect_args=self._connect,
                     poolclass=NullPool,
                     **self.engine_options(),

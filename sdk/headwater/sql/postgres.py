@@ -48,7 +48,6 @@ class Postgres(Database):
     """A PostgreSQL server, or one that speaks as it does: 12 or later."""
 
     default_schemas = ("public",)
-    bare = True
     shares = True
     rows_per_step = 64
     """Rows that are taken before it is looked how many bytes they are."""

@@ -28,16 +28,7 @@ class ServerSource(SqlSource):
         self._tunnel: Tunnel | None = None
         self._private: Private | None = None
 
-    def url(self) -> URL:
-        from sqlalchemy import URL
-
-        config: Any = self.config
-        password = config.password.reveal() if config.password is not None else None
-        return URL.create(self.driver, config.username, password, config.host, config.port, config.database)
-
-    def address(self) -> URL | Address:
-        if not self.database_class.bare or type(self).url is not ServerSource.url:
-            return self.url()
+    def url(self) -> URL | Address:
         config: Any = self.config
         password = config.password.reveal() if config.password is not None else None
         return Address(self.driver, config.username, password, config.host, config.port, config.database)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import URL
+
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is and who asks: SQLAlchemy's URL, without SQLAlchemy."""
+    """Where a database is and who asks: SQLAlchemy's URL, without what importing that costs."""
 
     drivername: str
     username: str | None
@@ -24,6 +26,12 @@ class Address:
     host: str | None
     port: int | None
     database: str | None
+
+    def for_sqlalchemy(self) -> URL:
+        """SQLAlchemy's URL of it."""
+        from sqlalchemy import URL
+
+        return URL.create(self.drivername, self.username, self.password, self.host, self.port, self.database)
 
     def arguments(self) -> dict[str, Any]:
         """What libpq is told of it."""

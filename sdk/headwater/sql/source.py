@@ -64,13 +64,10 @@ class SqlSource(Source):
 
     # --- what a connector says ------------------------------------------------------------------------------
 
-    def url(self) -> URL:
-        """Where the database is, with the driver: SQLAlchemy's URL. Called once."""
+    def url(self) -> URL | Address:
+        """Where the database is, with the driver: SQLAlchemy's URL, or an address, which SQLAlchemy is not imported for
+        where :attr:`database_class` does without it. Called once."""
         raise NotImplementedError(f"{type(self).__name__} needs a url().")
-
-    def address(self) -> URL | Address:
-        """The same for :attr:`database_class`, which may not need SQLAlchemy for it."""
-        return self.url()
 
     def connect_arguments(self) -> Mapping[str, Any]:
         """Further arguments of the driver's ``connect``. Called once."""
@@ -103,7 +100,7 @@ class SqlSource(Source):
         """What is asked."""
         if self._database is None:
             self._database = self.database_class(
-                self.address(), self.connect_arguments(), self.config.timeouts(), self.reach
+                self.url(), self.connect_arguments(), self.config.timeouts(), self.reach
             )
         return self._database
 

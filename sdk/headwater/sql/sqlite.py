@@ -56,7 +56,6 @@ class File(Session):
 class Sqlite(Database):
     """A file of SQLite."""
 
-    bare = True
     rows_per_step = 128
     """Rows that are fetched at once: as many as the processor's caches hold while they are looked at."""
 
