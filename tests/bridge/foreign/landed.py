@@ -34,7 +34,7 @@ def leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     before = set(os.listdir("/proc/self/fd"))
     yield
     assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end and any(t.name == "headwater-stderr" for t in threading.enumerate()):
         time.sleep(0.05)
     assert [t.name for t in threading.enumerate() if t.name == "headwater-stderr"] == []
