@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from headwater import Config, ConfigError, Record, SkipSlice, Slice, SourceError, Stream
 from headwater.protocol.messages import ErrorTrace, State, Status, StreamStatus
+from headwater.reader import StreamReader
+from headwater.slices import Task
 from headwater.stream import Page
 from headwater.testing import read
 from tests.listings import counts, ids, states
@@ -146,8 +148,23 @@ def test_slices_that_take_their_time_do_not_make_failures_a_row() -> None:
     assert len(read(Many(4, s=parts)).records["s"]) == 16
 
 
-def test_three_in_a_row_end_the_stream() -> None:
-    parts: dict[str, Any] = {f"p{number}": ConfigError("wrong token") for number in range(500)}
+def test_three_in_a_row_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: set[int] = set()
+    three = threading.Event()
+    ended = StreamReader.ended
+
+    def noted(self: StreamReader, task: Task, error: ConfigError | None) -> None:
+        ended(self, task, error)
+        known.add(task.index)
+        if known >= {0, 1, 2}:
+            three.set()
+
+    def later() -> None:  # else there is no knowing how many others fail before one of the three
+        assert three.wait(60.0)
+        raise ConfigError("wrong token")
+
+    monkeypatch.setattr(StreamReader, "ended", noted)
+    parts: dict[str, Any] = {f"p{number}": ConfigError("wrong token") if number < 3 else later for number in range(500)}
     result = read(Many(4, s=parts))
     count = int(result.traces[0].message.split("(and ")[1].split()[0])
     assert 2 <= count < 20
