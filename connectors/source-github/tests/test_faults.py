@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -213,12 +214,25 @@ def test_a_pattern_without_a_match_is_the_users_turn(api: GithubApi) -> None:
         source(api, repositories=["octo/zz*"]).check()
 
 
+class Crowded(GithubApi):
+    """Answers no listing before more are asked for at once than it likes."""
+
+    crowd = threading.Event()
+
+    def _answer(self, request: Any, crowded: bool) -> Any:
+        if crowded:
+            self.crowd.set()
+        if request.path.count("/") > 3:
+            assert self.crowd.wait(60.0)
+        return super()._answer(request, crowded)
+
+
 def test_more_at_once_than_github_likes_becomes_less(monkeypatch: pytest.MonkeyPatch) -> None:
     """The secondary limit: all wait as long as it says, and then fewer ask at a time; nothing is lost."""
     monkeypatch.setattr("headwater.pool._LOOK", 0.0)
     monkeypatch.setattr("headwater.pool._BUSY", float("inf"))
     repos = {f"octo/r{number}": Repo(30) for number in range(8)}
-    with GithubApi(repos, latency=0.05, max_concurrency=3) as api:
+    with Crowded(repos, latency=0.05, max_concurrency=3) as api:
         connector = source(api, num_workers=8)
         found = read(connector, "issues", "branches", "tags")
         names = sorted(row["title"] for row in found.records["issues"])
