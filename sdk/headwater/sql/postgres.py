@@ -36,6 +36,7 @@ _TURNS: tuple[tuple[str, type[SourceError]], ...] = (
     ("22", ConfigError),  # a filter or a state that compares what can't be compared
     ("08", TransientError),  # the connection
     ("53", TransientError),  # out of connections, memory, disk
+    ("55006", TransientError),  # a slot that somebody else reads
     ("55P03", TransientError),  # a lock that was not to be had in time
     ("57", TransientError),  # shut down, cancelled, a time-out
     ("58", TransientError),  # its own disk

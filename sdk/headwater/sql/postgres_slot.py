@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 import secrets
 import struct
+import time
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from headwater.errors import ConfigError
+from headwater.errors import ConfigError, TransientError
 from headwater.protocol.messages import StreamDescriptor
 from headwater.sql.copying import copied
 from headwater.sql.pgoutput import Message, lsn_of, lsn_text, parse
 from headwater.sql.postgres import Postgres
 from headwater.sql.snapshot import Snapshot
+from headwater.waiting import pause
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -36,6 +38,8 @@ SELECT schemaname, tablename, EXISTS (
   AND NOT i.indisprimary
 ) FROM pg_publication_tables p WHERE pubname = {publication}
 """
+_PATIENCE = 60.0
+"""Seconds to wait for somebody else who reads the slot."""
 _STEP = 64
 """Messages that are taken at once."""
 _SIZE = struct.Struct(">i").unpack_from
@@ -105,10 +109,28 @@ class Slot:
                 "was changed in between is lost. Clear the streams' states, so that they are read anew."
             )
         if known is not None and lsn_of(known) < lsn:
+            self._take_turns(connection)
             target = f"{self.database.literal(lsn_text(lsn))}::pg_lsn"
             self.database.value(
                 connection, f"SELECT pg_replication_slot_advance({self.database.literal(self.name)}, {target})::text"
             )
+
+    def _take_turns(self, connection: Connection) -> None:
+        """Wait until nobody else reads the slot: the connection of a connector that was killed ends when the server
+        sees that, and not before.
+
+        :raises TransientError: when somebody still does after a minute.
+        """
+        query = f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = {self.database.literal(self.name)}"
+        until, told = time.monotonic() + _PATIENCE, False
+        while (process := self.database.value(connection, query)) is not None:
+            who = f"The replication slot {self.name!r} is read by process {process} of the server"
+            if time.monotonic() > until:
+                raise TransientError(f"{who}. Let only one connector at a time read a slot.")
+            if not told:
+                log.warning("%s, which is waited for.", who)
+            told = True
+            pause(0.1)
 
     def now(self, connection: Connection) -> int:
         """The end of the log."""
@@ -117,6 +139,7 @@ class Slot:
     def messages(self, connection: Connection, upto: int) -> Iterator[Message]:
         """What was committed since the slot was moved on, up to a place in the log. A large transaction waits on the
         server's disk, and comes row by row."""
+        self._take_turns(connection)
         literal = self.database.literal
         publication = '"' + self.publication.replace('"', '""') + '"'
         query = _PEEK.format(slot=literal(self.name), upto=literal(lsn_text(upto)), names=literal(publication))
