@@ -68,15 +68,16 @@ def test_closed_the_threads_end(how: str) -> None:
     del messages  # no thread is left
 
 
-def test_what_waits_is_bounded_by_bytes() -> None:
-    """However many pages there are, and however slowly they are taken."""
+@pytest.mark.parametrize(("pages", "letters", "most"), [(20, 1_000_000, 8 + 6 + 2), (200, 10, 256 + 6 + 2)])
+def test_what_waits_is_bounded(pages: int, letters: int, most: int) -> None:
+    """However many pages there are, and however slowly they are taken: by their bytes, and by their number."""
     made = [0, 0]
     lock = threading.Lock()
 
     class Wide(Parts):
         def pages(self, slice: Slice) -> Iterator[Page]:
-            for _ in range(20):
-                page = Page.of_rows([{"text": "x" * 1_000_000}], None)
+            for _ in range(pages):
+                page = Page.of_rows([{"text": "x" * letters}], None)
                 with lock:
                     made[0] += 1
                     made[1] = max(made[1], made[0])
@@ -87,12 +88,13 @@ def test_what_waits_is_bounded_by_bytes() -> None:
     count = 0
     for message in source.read(source.discover().configured(full_refresh=True)):
         if isinstance(message, Records):
-            time.sleep(0.002)
+            if count % (pages // 20) == 0:
+                time.sleep(0.002)
             count += 1
             with lock:
                 made[0] -= 1
-    assert count == 120
-    assert made[1] <= 8 + 6 + 2
+    assert count == 6 * pages
+    assert made[1] <= most
 
 
 def test_a_slice_whose_code_takes_the_end_of_its_stream_for_its_own_is_not_done() -> None:

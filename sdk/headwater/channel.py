@@ -11,6 +11,8 @@ from headwater.waiting import Bell, bell, taken
 
 T = TypeVar("T")
 
+_PAGES = 256
+"""So many pages at most wait: around the bytes of a small one there is as much again."""
 # The writer lets things pile up for so many seconds: to wake it for each costs more than what it does with most.
 _NAP = 0.005
 
@@ -32,6 +34,7 @@ class Channel(Generic[T]):
         self._waiting: deque[Bell] = deque()
         self._budget = budget
         self._share = max(1, budget // readers)
+        self._least = budget // _PAGES
         self._expected = self._share
         self._held = 0
         self._writing = 0
@@ -70,6 +73,7 @@ class Channel(Generic[T]):
 
     def put(self, item: T, size: int = 0, reserved: int = 0) -> None:
         """Put something in; never waits."""
+        size = max(size, self._least) if size else 0
         with self._lock:
             self._held += size - reserved
             if size:  # moves up at once and down slowly

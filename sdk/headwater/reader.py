@@ -11,6 +11,7 @@ from typing import Any
 
 from headwater.cursor import Cursor, latest
 from headwater.errors import ConfigError, SkipSlice, Stopped
+from headwater.places import WHOLE
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Message, State, Status, StreamStatus
 from headwater.resume import COMPLETE, PagesState, WindowsState
@@ -119,23 +120,22 @@ class StreamReader:
         """The slices that are to be read."""
         if isinstance(self._state, WindowsState) and self._state.is_complete:
             return
-        start = self.stream.start()
+        start, cursor = self.stream.start(), self.stream.cursor
         index = itertools.count()
         for slice in self.stream.slices(whole=isinstance(self._state, PagesState)):
-            known = self._state.expect(slice.partition) if self._state is not None else None
-            cursor = self.stream.cursor
+            place, known = self._state.expect(slice.partition) if self._state is not None else (WHOLE, None)
             if isinstance(self._state, PagesState):
                 if known is not COMPLETE:
                     begin = self._begin(cursor, None, start) if cursor is not None else start
-                    yield Task(next(index), replace(slice, start=begin, resume=known or {}))
+                    yield Task(next(index), replace(slice, start=begin, resume=known or {}), place)
                 continue
             if cursor is None:
-                yield Task(next(index), replace(slice, start=start), known)
+                yield Task(next(index), replace(slice, start=start), place, known)
                 continue
             for part, window in windows_of(replace(slice, start=self._begin(cursor, known, start)), cursor, known):
                 # a later window's start is where an earlier one ends, which says nothing of what was read
                 floor = known if window is not None and window.place else latest((part.start, known), cursor.key)
-                yield Task(next(index), part, known, floor, window)
+                yield Task(next(index), part, place, known, floor, window)
 
     def _begin(self, cursor: Cursor, known: Any, start: Any) -> Any:
         if known is not None and self._doubted is not None and self._doubted(known):
@@ -227,10 +227,10 @@ class StreamReader:
         if step.move == "back":
             value = step.value if step.window is None else step.window.frontier.reached
             if step.window is None or step.window.place == step.window.frontier.next:
-                self._state.put_back(step.partition, value)
+                self._state.put_back(step.place, value)
         else:
             value = step.value if step.window is None else step.window.moved(step.value, step.done)
-            self._state.set(step.partition, value)
+            self._state.set(step.place, value)
 
     @property
     def _is_due(self) -> bool:

@@ -12,13 +12,16 @@ from typing import Any, NoReturn
 
 from headwater.cursor import Cursor
 from headwater.errors import ConfigError
-from headwater.places import Partition, Places, pieces
+from headwater.places import WHOLE, Partition, Places, pieces
+from headwater.protocol.values import encode
 from headwater.state import NO_CURSOR, StreamState, flat
 
 COMPLETE: Mapping[str, Any] = {"__ab_full_refresh_sync_complete": True}
 """The state of a stream that was read whole, as the airbyte-cdk writes it; of a partition likewise."""
 PAGE = "next_page"
 _REFRESH = "full_refresh"
+_DONE = ""
+"""What is kept for COMPLETE: a short text."""
 
 
 class PagesState:
@@ -52,7 +55,8 @@ class PagesState:
                 cursor = entry.get("cursor") if isinstance(entry, Mapping) else None
                 if not isinstance(partition, Mapping) or not isinstance(cursor, Mapping):
                     self._wrong("an entry of `states` must be an object with `partition` and `cursor`")
-                self._places.set(dict(flat(partition)), self._known(cursor))
+                plain = dict(flat(partition))
+                self.put_back(self._places.place(plain) if plain else WHOLE, self._known(cursor))
 
     def _wrong(self, what: str) -> NoReturn:
         raise ConfigError(
@@ -72,25 +76,22 @@ class PagesState:
         """Whether nothing is known."""
         return self._whole is None and not self._places and not self._is_complete
 
-    def expect(self, partition: Partition) -> Any:
-        """Where a partition goes on: a page, COMPLETE, or None: at its beginning."""
-        if self._is_complete:
-            return COMPLETE
+    def expect(self, partition: Partition) -> tuple[int, Any]:
+        """A partition's place; and where it goes on: a page, COMPLETE, or None: at its beginning."""
         if not partition:
-            return self._whole
-        if partition not in self._places:
-            self._places.set(partition, None)
-        return self._places.get(partition)
+            return WHOLE, COMPLETE if self._is_complete else self._whole
+        place, found = self._places.expect(partition)
+        return place, COMPLETE if self._is_complete else _told(found)
 
-    def set(self, partition: Partition, value: Any) -> None:
+    def set(self, place: int, value: Any) -> None:
         """What comes next in a partition."""
         if value is not None:
-            self.put_back(partition, value)
+            self.put_back(place, value)
 
-    def put_back(self, partition: Partition, value: Any) -> None:
+    def put_back(self, place: int, value: Any) -> None:
         """Likewise; None: its beginning."""
-        if partition:
-            self.version += self._places.set(partition, value)
+        if place != WHOLE:
+            self.version += self._places.set(place, _DONE if value is COMPLETE else value)
         elif value != self._whole:
             self._whole = value
             self.version += 1
@@ -107,7 +108,7 @@ class PagesState:
         """The state's content. It is complete only when the stream is, not when the last page is."""
         if self._is_complete:
             return dict(COMPLETE)
-        found = ((partition, _cursor(value)) for partition, value in self._places.items())
+        found = ((partition, _cursor(_told(value))) for partition, value in self._places.items())
         states = [{"partition": partition, "cursor": cursor} for partition, cursor in found if cursor is not None]
         if states:
             return {"states": states}
@@ -116,7 +117,13 @@ class PagesState:
 
     def to_pieces(self) -> Iterator[bytes] | None:
         """The same as JSON, in pieces, for a state of many partitions; None: it has none."""
-        return None if self._is_complete else pieces({}, self._places.to_json(_cursor))
+        return None if self._is_complete else pieces({}, self._entries())
+
+    def _entries(self) -> Iterator[bytes]:
+        for partition, text, other in self._places.to_json():
+            cursor = COMPLETE if text is not None else _cursor(other)
+            if cursor is not None:
+                yield b'{"partition":%b,"cursor":%b}' % (partition, encode(cursor))
 
 
 class WindowsState(StreamState):
@@ -154,6 +161,10 @@ class WindowsState(StreamState):
         """The same as JSON, in pieces, for a state of many partitions; None: it has none."""
         found = None if self.is_complete else super().to_pieces()
         return None if found is None else chain((b'{"%b":' % _REFRESH.encode(),), found, (b"}",))
+
+
+def _told(kept: Any) -> Any:
+    return COMPLETE if kept == _DONE else kept
 
 
 def _cursor(value: Any) -> dict[str, Any] | None:

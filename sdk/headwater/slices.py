@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from headwater.cursor import Key, earliest, is_ascending, is_before, latest, not_after_now, plain_key
-from headwater.places import Partition
+from headwater.places import WHOLE
 from headwater.projection import Projection
 from headwater.protocol.catalog import ConfiguredStream
 from headwater.protocol.messages import Records
@@ -38,6 +38,7 @@ class Task:
     """A slice that is to be read.
 
     :ivar index: its place among the stream's slices.
+    :ivar place: its partition's in the state.
     :ivar known: what the state says of its partition.
     :ivar floor: what the state may say at least when it is done.
     :ivar window: which of its partition's windows it is, where there are several.
@@ -45,6 +46,7 @@ class Task:
 
     index: int
     slice: Slice
+    place: int = WHOLE
     known: Any = None
     floor: Any = None
     window: Window | None = None
@@ -54,7 +56,7 @@ class Task:
 class Step:
     """What came of a slice.
 
-    :ivar partition: the slice's.
+    :ivar place: as the task's.
     :ivar move: what follows for the state once the records are given: ``to`` the value; ``back`` to it, before
         anything else; None: nothing.
     :ivar empty: how many records were left out, as they were empty.
@@ -63,7 +65,7 @@ class Step:
     :ivar window: as the task's.
     """
 
-    partition: Partition
+    place: int
     records: Records | None = None
     move: Literal["to", "back"] | None = None
     value: Any = None
@@ -103,22 +105,25 @@ class SliceReader:
         # the last page's last records, which a keyset page gives again; without a key, two records that are the
         # same to the letter may be two
         given: dict[bytes, Any] = {}
+        before: Page | None = None
         keyed = bool(self._stream.primary_key)
         now = not_after_now(cursor)
         for whole in self._stream.pages(slice):
+            if before is not None:
+                given = at_end(before, given)
             page = without(whole, given) if given else whole
-            seen = page.cursors
+            seen, before = page.cursors, None
             if not _is_in_order(order, high, seen, key):
                 self._complain(slice, order)
                 if order == "ascending" and self._stateful:
                     # a record that has not come yet may lie before what a state has already said
-                    yield Step(slice.partition, move="back", value=task.known, window=task.window)
+                    yield Step(task.place, move="back", value=task.known, window=task.window)
                 order, given = None, {}
             high = latest((high, _last(seen, key) if order == "ascending" else latest(seen, key)), key)
             page = _from(page, slice.start, key) if cursor and cursor.drops_earlier else page
-            step = self._step(slice.partition, page)
+            step = self._step(task.place, page)
             if order == "ascending":
-                given = at_end(page, given) if keyed else given
+                before = page if keyed else None
                 if self._stateful:
                     step.move, step.value, step.window = "to", latest((high, task.floor), key), task.window
             if self._resumable and whole.next is not None:
@@ -130,9 +135,9 @@ class SliceReader:
             if order is None:
                 high = now(high)  # what changed behind the reader's back is later than its start
             value = latest((high, task.floor), key)
-            yield Step(slice.partition, move="to", value=value, done=True, window=task.window)
+            yield Step(task.place, move="to", value=value, done=True, window=task.window)
         elif self._resumable:
-            yield Step(slice.partition, move="to", value=COMPLETE, done=True)
+            yield Step(task.place, move="to", value=COMPLETE, done=True)
 
     def _complain(self, slice: Slice, order: str | None) -> None:
         cursor = self._stream.cursor
@@ -141,7 +146,7 @@ class SliceReader:
             self._descriptor, dict(slice.partition) or "the stream", order, cursor.field if cursor else "",
         )  # fmt: skip
 
-    def _step(self, partition: Partition, page: Page) -> Step:
+    def _step(self, place: int, page: Page) -> Step:
         """The page as the sync wants it."""
         data, changes = page.data, page.changes
         empty = 0
@@ -151,14 +156,14 @@ class SliceReader:
         if self._coercion is not None:
             data, changes = self._coercion(data, changes)
         if b"{}" in data or _EMPTY in data:  # the platform would drop it without a word, and then miscount
-            keep = [place for place, record in enumerate(data) if bytes(record) != b"{}"]
+            keep = [at for at, record in enumerate(data) if bytes(record) != b"{}"]
             empty = len(data) - len(keep)
-            changes = {place: changes[old] for place, old in enumerate(keep) if old in changes}
-            data = [data[place] for place in keep]
+            changes = {at: changes[old] for at, old in enumerate(keep) if old in changes}
+            data = [data[at] for at in keep]
         if not data:
-            return Step(partition, empty=empty)
+            return Step(place, empty=empty)
         records = Records(self._descriptor, data, changes=changes)
-        return Step(partition, records, empty=empty, size=records.size)
+        return Step(place, records, empty=empty, size=records.size)
 
 
 def _projection(stream: Stream, configured: ConfiguredStream) -> Projection | None:

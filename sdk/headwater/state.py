@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 
 from headwater.cursor import Cursor
 from headwater.errors import ConfigError
-from headwater.places import Partition, Places, pieces
+from headwater.places import WHOLE, Partition, Places, pieces
 from headwater.protocol.messages import State, StreamDescriptor
+from headwater.protocol.values import encode
 
 NO_CURSOR: Mapping[str, Any] = {"__ab_no_cursor_state_message": True}
 """The state of a stream that has nothing to go on from, as the airbyte-cdk writes it."""
@@ -92,7 +93,8 @@ class StreamState:
                 self._wrong("a `cursor` must be an object.")
             if partition is not None and not isinstance(partition, Mapping):
                 self._wrong("a `partition` must be an object.")
-            self.set(dict(flat(partition or {})), self._value(cursor or {}))
+            plain = dict(flat(partition or {}))
+            self.set(self._places.place(plain) if plain else WHOLE, self._value(cursor or {}))
 
     def _less(self, value: Any, seconds: Any) -> Any:
         """A global cursor, less the time in which partitions may have changed behind it."""
@@ -121,11 +123,14 @@ class StreamState:
 
     def get(self, partition: Partition) -> Any:
         """From which cursor value (inclusive) a partition is to be read; None: from the beginning."""
-        found = self._places.get(partition)
+        place = self._places.find(partition) if partition else None
+        return self._get(partition, None if place is None else self._places.get(place))
+
+    def _get(self, partition: Partition, found: Any) -> Any:
         if found is not None:
             return found
         node: Any = self._legacy
-        for value in partition.values():
+        for value in partition.values() if self._legacy or self._odd else ():
             if node is self._legacy and str(value) in self._odd:
                 self._wrong(f"what it says of {str(value)!r} must be an object with {self._cursor!r}.")
             node = node.get(str(value)) if isinstance(node, Mapping) else None
@@ -133,13 +138,14 @@ class StreamState:
             return self._value(node)
         return self._everywhere
 
-    def expect(self, partition: Partition) -> Any:
-        """As :meth:`get`, for a partition that will be read: it has its place in the state from now on, so that
-        the state is the same in whatever order partitions are done with. May be called in another thread."""
-        self._is_one = self._is_one or not partition
-        if partition and partition not in self._places:
-            self._places.set(partition, self._places.pop_alike(partition))
-        return self.get(partition)
+    def expect(self, partition: Partition) -> tuple[int, Any]:
+        """A partition that will be read: its place in the state, which it has from now on, so that the state is the
+        same in whatever order partitions are done with; and as :meth:`get`. May be called in another thread."""
+        if not partition:
+            self._is_one = True
+            return WHOLE, self._everywhere
+        place, found = self._places.expect(partition, alike=True)
+        return place, self._get(partition, found)
 
     def finish(self) -> None:
         """The stream was read whole. So each partition has a value of its own, and one that is new next time has a
@@ -148,15 +154,15 @@ class StreamState:
             self._everywhere = None
             self.version += 1
 
-    def set(self, partition: Partition, value: Any) -> None:
-        """The partition is read up to this cursor value; None: nothing is known of it yet."""
+    def set(self, place: int, value: Any) -> None:
+        """The partition with this place is read up to this cursor value; None: nothing is known of it yet."""
         if value is not None:
-            self.put_back(partition, value)
+            self.put_back(place, value)
 
-    def put_back(self, partition: Partition, value: Any) -> None:
-        """Take back what was set for the partition: it is known only up to this value, or not at all (None)."""
-        if partition:
-            self.version += self._places.set(partition, value)
+    def put_back(self, place: int, value: Any) -> None:
+        """Take back what was set for a partition: it is known only up to this value, or not at all (None)."""
+        if place != WHOLE:
+            self.version += self._places.set(place, value)
         elif self._everywhere != value:
             self._everywhere = value
             self.version += 1
@@ -184,7 +190,10 @@ class StreamState:
 
     def to_pieces(self) -> Iterator[bytes] | None:
         """The same as JSON, in pieces, for a state of many partitions; None: it has none."""
-        return pieces(self._with(None, self._cursor), self._places.to_json(lambda value: {self._cursor: value}))
+        entry = b'{"partition":%%b,"cursor":{%b:%%b}}' % encode(self._cursor).replace(b"%", b"%%")
+        known = self._places.to_json()
+        states = (entry % (partition, encode(other) if text is None else text) for partition, text, other in known)
+        return pieces(self._with(None, self._cursor), states)
 
 
 # The last two are of a full refresh that failed: kept as a partition's, the next one would begin where that one ended.

@@ -248,19 +248,19 @@ def test_states_go_out_now_and_then(api: Upstream, monkeypatch: pytest.MonkeyPat
 
 def test_a_last_page_alone_is_no_end_of_the_stream() -> None:
     state = PagesState(None, "items")
-    state.expect({})
-    state.set({}, COMPLETE)
+    place, _ = state.expect({})
+    state.set(place, COMPLETE)
     assert state.to_json() == NO_CURSOR
     state.finish()
-    assert state.to_json() == COMPLETE == PagesState(json.loads(json.dumps(COMPLETE)), "x").expect({"any": 1})
+    assert state.to_json() == COMPLETE == PagesState(json.loads(json.dumps(COMPLETE)), "x").expect({"any": 1})[1]
 
 
 def test_a_state_of_partitions_in_pieces_is_the_same() -> None:
     state = PagesState(None, "items")
     assert state.to_pieces() is None
     for shop, page in ((1, COMPLETE), (2, lambda: {"url": "/items?page=2"}), (3, lambda: None), (4, None)):
-        state.expect({"shop": shop})
-        state.set({"shop": shop}, page)
+        place, _ = state.expect({"shop": shop})
+        state.set(place, page)
     assert json.loads(b"".join(state.to_pieces() or ())) == state.to_json()
     assert [entry["partition"] for entry in state.to_json()["states"]] == [{"shop": 1}, {"shop": 2}]
     state.finish()

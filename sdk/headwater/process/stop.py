@@ -37,8 +37,8 @@ _ONE_SIGNAL_SECONDS = 0.2
 _BOOKKEEPING = frozenset(
     f"headwater.{name}"
     for name in (
-        "source", "reader", "pool", "rota", "channel", "state", "resume", "places", "windows", "sql.reader",
-        "sql.state", "protocol.messages", "protocol.airbyte",
+        "source", "reader", "pool", "rota", "channel", "state", "resume", "places", "packed", "windows",
+        "sql.reader", "sql.state", "protocol.messages", "protocol.airbyte",
     )
 ) | {"logging"}  # fmt: skip
 _QUIT, _WAKE = b"\x00", b"\xff"

@@ -85,7 +85,7 @@ class SqlReader(StreamReader):
             return
         self._parts = self._divided()
         for index, _ in enumerate(self._parts):
-            yield Task(index, Slice({"part": index}))
+            yield Task(index, Slice({"part": index}), index)
 
     def _divided(self) -> list[Part]:
         """The parts that are to be read."""
@@ -134,7 +134,7 @@ class SqlReader(StreamReader):
                 if tries >= _TRIES or not (fresh or part.resumes) or self._is_torn(part):
                     raise
                 self._try_again(error, began, tries, "It goes on after the last row that was read.")
-        yield Step(task.slice.partition, move="to", value=None)
+        yield Step(task.place, move="to", value=None)
 
     def _pages(self, task: Task, part: Part, place: Key | None, last: Any) -> Iterator[tuple[Step, Key | None]]:
         """The pages of a part from a place on, each with the place of its last row that has one."""
@@ -156,12 +156,12 @@ class SqlReader(StreamReader):
                 at = part.place_of(rows)
                 part.gave = True
                 move: Any = "to" if at is not None else None
-                yield Step(task.slice.partition, records, move, at, size=records.size), at
+                yield Step(task.place, records, move, at, size=records.size), at
 
     # --- states -------------------------------------------------------------------------------------------
 
     def _book(self, step: Step) -> None:
-        part = self._parts[step.partition["part"]]
+        part = self._parts[step.place]
         if part.range is not None:
             if step.value is None:
                 part.range.done = True
