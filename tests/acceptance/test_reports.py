@@ -129,8 +129,7 @@ def test_a_run_of_many_streams_says_how_many_are_left_out(tmp_path: Path) -> Non
     recording.stdout.write_text(
         "".join(json.dumps(line) + "\n" for line in [*lines, {"type": "TRACE", "trace": error}])
     )
-    recording.ends.extend(range(101))
-    recording.times.extend([0.5] * 101)
+    recording.took(recording.stdout.read_bytes(), 0.5)
     drawn = picture(recording, (), str)
     assert ">stream 000<" in drawn
     assert ">stream 080<" not in drawn

@@ -189,7 +189,7 @@ class Connector(Runs):
         if self.again.code != 0:
             return False
         rows = rows_of(self.again, self.streams, self.settings.ignored_fields)
-        return all(rows[name].contents() == self.rows[name].contents() for name in self.streams)
+        return all(rows[name].contents.same(self.rows[name].contents) for name in self.streams)
 
     # --- states -------------------------------------------------------------------------------------------
 
@@ -221,14 +221,17 @@ class Connector(Runs):
         return self.resumed(self.final_states)
 
     def resumed(self, states: Sequence[State]) -> Recording:
-        """A read that goes on from states; made once."""
+        """A read that goes on from states; made once, unless it is large."""
         identity = json.dumps(states, sort_keys=True)
         with self._lock:
             lock = self._resumed.setdefault(identity, _Resumed())
         with lock.lock:
-            if lock.run is None:
-                lock.run = self.read(self.streams, states, what="goes on from states")
-            return lock.run
+            if lock.run is not None:
+                return lock.run
+            run = self.read(self.streams, states, what="goes on from states")
+            if self.large is None or run.size <= self.large.least:
+                lock.run = run
+            return run
 
     def cuts(self, edges: bool = False) -> list[Cut]:
         """Places of the first read to go on from.

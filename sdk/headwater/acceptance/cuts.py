@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from headwater.acceptance.rows import Print
+from headwater.acceptance.rows import Had
 from headwater.acceptance.states import State, for_next
 from headwater.acceptance.streams import full_name, value_at
 
@@ -20,7 +20,7 @@ class Cut:
     """States to go on from, what had been read before each of them, and on which line of the first read it is."""
 
     states: list[State] = field(default_factory=list)
-    had: dict[str, set[Print]] = field(default_factory=dict)
+    had: dict[str, Had] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
 
     @property

@@ -121,6 +121,7 @@ def execute(
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+    recording.done()
     return recording
 
 
@@ -231,7 +232,7 @@ class _Reading:
         if fd != self.stdout:
             return
         self.recording.last = now = time.monotonic() - self.began
-        _index(self.recording, data, now)
+        self.recording.took(data, now)
         if time.monotonic() < self.slow_until:
             self.resume = min(time.monotonic() + len(data) / SLOW, self.slow_until)
         act = self.how.act
@@ -287,13 +288,3 @@ class _Reading:
         self.recording.data = max(self.recording.data, data)
         if resident:
             self.recording.samples.append(Sample(now - self.began, self.recording.size, resident))
-
-
-def _index(recording: Recording, data: bytes, now: float) -> None:
-    """Remember where the lines of these bytes end, and when they came."""
-    place = data.find(b"\n")
-    while place >= 0:
-        recording.ends.append(recording.size + place + 1)
-        recording.times.append(now)
-        place = data.find(b"\n", place + 1)
-    recording.size += len(data)

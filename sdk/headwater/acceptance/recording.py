@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import mmap
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ import msgspec
 
 from headwater.bridge.foreign.talk import telling
 
+_MANY = 100_000
+"""Lines; of fewer the index stays in memory."""
 _SAID = 16_000
 """Bytes at the end of a standard error that are looked at for what it says."""
 
@@ -52,6 +55,7 @@ class Recording:
     :ivar changed: environment variables that were set for it; None: removed.
     :ivar cwd: the folder in which it was started; None: that of the suite.
     :ivar proxied: it was behind the suite's proxy.
+    :ivar dropped: what it wrote is not there any more.
     :ivar code: the exit code; minus the signal's number if a signal ended it; None while it runs.
     :ivar timed_out: the suite killed it as it took too long.
     :ivar acted: seconds after the start when the suite did to it what it was told to do; None: it ended sooner.
@@ -70,6 +74,7 @@ class Recording:
     changed: dict[str, str | None] = field(default_factory=dict)
     cwd: Path | None = None
     proxied: bool = False
+    dropped: bool = False
     code: int | None = None
     seconds: float = 0.0
     cpu: float = 0.0
@@ -81,12 +86,32 @@ class Recording:
     orphans: list[str] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     size: int = 0
-    ends: array[int] = field(default_factory=lambda: array("Q"))
-    times: array[float] = field(default_factory=lambda: array("d"))
     last: float = 0.0
     what: str = ""
     began: float = 0.0
     events: list[tuple[float, str]] = field(default_factory=list)
+    _ends: array[int] = field(default_factory=lambda: array("Q"), repr=False)
+    _times: array[float] = field(default_factory=lambda: array("d"), repr=False)
+    _mapped: tuple[memoryview[int], memoryview[float]] | None = field(default=None, repr=False)
+
+    @property
+    def ends(self) -> Sequence[int]:
+        """The places after its whole lines."""
+        return self._mapped[0] if self._mapped is not None else self._ends
+
+    @property
+    def times(self) -> Sequence[float]:
+        """When they came, in seconds after the start."""
+        return self._mapped[1] if self._mapped is not None else self._times
+
+    def took(self, data: bytes, now: float) -> None:
+        """More of its standard output has come."""
+        place = data.find(b"\n")
+        while place >= 0:
+            self._ends.append(self.size + place + 1)
+            self._times.append(now)
+            place = data.find(b"\n", place + 1)
+        self.size += len(data)
 
     @property
     def stdout(self) -> Path:
@@ -97,6 +122,24 @@ class Recording:
     def stderr(self) -> Path:
         """The file with its standard error."""
         return self.folder / f"{self.number:04}.stderr"
+
+    def done(self) -> None:
+        """Nothing more comes: of many lines the index goes into a file, too."""
+        if len(self._ends) < _MANY:
+            return
+        with (self.folder / f"{self.number:04}.lines").open("w+b") as file:
+            file.write(self._ends.tobytes() + self._times.tobytes())
+            file.flush()
+            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        half = len(whole) // 2
+        self._mapped = whole[:half].cast("Q"), whole[half:].cast("d")
+        self._ends, self._times = array("Q"), array("d")
+
+    def drop(self) -> None:
+        """What it wrote goes; how it ended stays."""
+        self.dropped = True
+        for path in (self.stdout, self.stderr, self.folder / f"{self.number:04}.lines"):
+            path.unlink(missing_ok=True)
 
     @property
     def closing(self) -> float:
@@ -113,14 +156,14 @@ class Recording:
 
         :param whole: without a last line that was cut off.
         """
-        count = len(self.ends)
+        count, times = len(self.ends), self.times
         with self.stdout.open("rb") as file:
             for number, raw in enumerate(file, 1):
                 if number > count:
                     if not whole:
                         yield Line(number, self.last, raw)
                     return
-                yield Line(number, self.times[number - 1], raw)
+                yield Line(number, times[number - 1], raw)
 
     def messages(self) -> Iterator[tuple[Line, dict[str, Any]]]:
         """Its messages; lines that are none are left out."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.results import Finding, records_are
-from headwater.acceptance.rows import Print, first_lines, rows_of, show
+from headwater.acceptance.rows import Had, rows_of, show
 
 if TYPE_CHECKING:
     from headwater.acceptance.connector import Connector
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def uncovered(
     connector: Connector,
     run: Recording,
-    had: Mapping[str, Iterable[Print]],
+    had: Mapping[str, Had],
     what: str,
     names: Iterable[str],
     states: Mapping[str, int] | None = None,
@@ -36,18 +36,14 @@ def uncovered(
     found = rows_of(run, connector.streams, connector.settings.ignored_fields)
     for name in names:
         before = connector.rows[name]
-        earlier = set(had.get(name, ()))
-        keys = {key for key, _ in earlier} | found[name].keys()
-        gone = before.keys() - keys
-        what_is_gone = f"{records_are(len(gone))} lost"
-        lines = first_lines(before, gone)
-        if not gone and connector.stands_still and connector.streams[name].primary_key:
-            contents = {content for _, content in earlier} | set(found[name].contents())
-            gone = set(before.contents()) - contents
-            what_is_gone = f"a version of {len(gone)} {'record' if len(gone) == 1 else 'records'} is lost"
-            lines = first_lines(before, gone, lambda one: one[1])
-        if gone:
-            example = show(connector.first, connector.streams, name, lines[0])
+        others: list[Had] = [found[name], *([had[name]] if name in had else [])]
+        gone = before.keys.missing(*(one.keys for one in others))
+        what_is_gone = f"{records_are(gone.count)} lost"
+        if not gone.count and connector.stands_still and connector.streams[name].primary_key:
+            gone = before.contents.missing(*(one.contents for one in others))
+            what_is_gone = f"a version of {gone.count} {'record' if gone.count == 1 else 'records'} is lost"
+        if gone.count:
+            example = show(connector.first, connector.streams, name, gone.lines[0])
             place = f" (that on line {states[name]})" if states and name in states else ""
             message = f"{name}: {what_is_gone} when the read goes on {what}{place}, such as {example}."
             yield Finding(message, run, stream=name)

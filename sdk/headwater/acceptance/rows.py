@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import msgspec
 
 from headwater.acceptance.expected import without
+from headwater.acceptance.prints import Parts, Prints
 from headwater.acceptance.recording import Recording
-from headwater.acceptance.streams import Configured, full_name, value_at
-
-SHOWN = 3
-Print = tuple[int, int]
-"""A record's fingerprints: of its key (of its content, if the stream has none), and of its content."""
+from headwater.acceptance.streams import Configured, Stream, full_name, value_at
 
 
-@dataclass
+class Had(Protocol):
+    """What was read of a stream: what rows are compared by."""
+
+    @property
+    def keys(self) -> Parts:
+        """Of the records' keys; of their contents, if the stream has none."""
+        ...
+
+    @property
+    def contents(self) -> Parts:
+        """Of their contents."""
+        ...
+
+
+@dataclass(frozen=True)
 class Rows:
-    """The records of a stream in a read, in order.
+    """The records of a stream in a read, by their fingerprints; see :class:`Had`."""
 
-    :ivar lines: the lines that they came on.
-    """
+    keys: Prints
+    contents: Prints
 
-    prints: list[Print] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
+    @staticmethod
+    def of(stream: Stream) -> Rows:
+        """None yet."""
+        keys = Prints()
+        return Rows(keys, Prints() if stream.primary_key else keys)
 
-    def keys(self) -> set[int]:
-        """Which keys there are."""
-        return {key for key, _ in self.prints}
-
-    def contents(self) -> Counter[int]:
-        """How often each content is there."""
-        return Counter(content for _, content in self.prints)
-
-    def until(self, line: int) -> set[Print]:
+    def until(self, line: int) -> Had:
         """What came up to a line."""
-        return {one for one, place in zip(self.prints, self.lines, strict=True) if place <= line}
+        return _Before(self.keys.until(line), self.contents.until(line))
+
+
+@dataclass(frozen=True)
+class _Before:
+    keys: Parts
+    contents: Parts
 
 
 def rows_of(
@@ -48,7 +59,7 @@ def rows_of(
 
     :param ignored: paths of fields that are left out of the content, by stream.
     """
-    found = {name: Rows() for name in streams}
+    found = {name: Rows.of(stream) for name, stream in streams.items()}
     encode = msgspec.json.Encoder(order="sorted").encode
     for line, record in recording.of("RECORD", "record"):
         name, data = full_name(record.get("stream"), record.get("namespace")), record.get("data")
@@ -58,16 +69,10 @@ def rows_of(
         paths = (ignored or {}).get(name, ())
         content = hash(encode(without(data, paths)))
         key = streams[name].primary_key
-        identity = hash(encode([value_at(data, path) for path in key])) if key else content
-        rows.prints.append((identity, content))
-        rows.lines.append(line.number)
+        rows.contents.add(content, line.number)
+        if key:
+            rows.keys.add(hash(encode([value_at(data, path) for path in key])), line.number)
     return found
-
-
-def first_lines(rows: Rows, keys: Iterable[int], of: Callable[[Print], int] = lambda one: one[0]) -> list[int]:
-    """The lines on which some of these records came."""
-    wanted = set(keys)
-    return [line for one, line in zip(rows.prints, rows.lines, strict=True) if of(one) in wanted][:SHOWN]
 
 
 def show(recording: Recording, streams: Configured, name: str, line: int) -> str:

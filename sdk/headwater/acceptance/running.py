@@ -18,6 +18,7 @@ from headwater.acceptance.checks import Check, load
 from headwater.acceptance.client_container import ClientFailed
 from headwater.acceptance.connector import Connector
 from headwater.acceptance.image_room import ImageRoom
+from headwater.acceptance.large import LARGE
 from headwater.acceptance.reports.terminal import summary
 from headwater.acceptance.results import Outcome, Report, Result
 from headwater.acceptance.rooms import CommandRoom, Room, folder_room, package_room
@@ -230,11 +231,13 @@ def run(
     reproduce: Callable[[str], str],
 ) -> int:
     """Run the suite and write its reports; gives the exit code."""
-    checks = chosen(request.only, request.skip)
+    checks, lean = chosen(request.only, request.skip), LARGE if request.keep is None else None
 
     def checked(settings: Settings, some: Sequence[Check], part: Path, where: str | None = None) -> Report:
         connector = Connector(request.room, settings, part)
-        return _closed(connector, lambda: run_checks(connector, some, tell, request.jobs, reproduce, where), where)
+        return _closed(
+            connector, lambda: run_checks(connector, some, tell, request.jobs, reproduce, where, lean), where
+        )
 
     with _folder(request.keep, request.room.container) as folder:
         report = checked(request.settings, checks, folder)

@@ -12,11 +12,12 @@ from random import Random
 from typing import Any
 
 from headwater.acceptance.engine import Act, How, execute, hear_signals
+from headwater.acceptance.large import Large
 from headwater.acceptance.named_pipes import NamedPipes
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.rooms import Room
 from headwater.acceptance.settings import Settings
-from headwater.acceptance.shared import once
+from headwater.acceptance.shared import once, shared
 
 _SUITE = {"spec": "spec", "check": "connection", "discover": "discovery", "read": "basic_read"}
 
@@ -27,6 +28,7 @@ class Runs:
     :param room: where it runs.
     :param folder: for the recordings and the files that it is given.
     :ivar closing: what is called by :meth:`close`.
+    :ivar large: lets go of what large runs wrote; None: everything stays.
     """
 
     def __init__(self, room: Room, settings: Settings, folder: Path) -> None:
@@ -38,6 +40,7 @@ class Runs:
         self._name = uuid.uuid4().hex[:12]
         self._stopped = threading.Event()
         self.closing = ExitStack()
+        self.large: Large | None = None
 
     def close(self) -> None:
         """Give back what its runs needed, such as the proxy; nothing can be run any more.
@@ -86,6 +89,8 @@ class Runs:
         changes = {**self.settings.environment, **(environment or {})}
         if arguments[:1] != ("spec",):
             assert self.filled
+        if self.large is not None:
+            self.large.next()
         suite = _SUITE.get(arguments[0] if arguments else "", "spec")
         with self._lock:
             number = len(self.recordings) + 1
@@ -100,7 +105,15 @@ class Runs:
         if pipes is not None:
             words = room.redirected(words, pipes)
         with closing(NamedPipes(pipes)) if pipes is not None else nullcontext() as named:
-            return execute(words, recording, how, room.sender(name), named)
+            execute(words, recording, how, room.sender(name), named)
+        if not shared():
+            self.owned(recording)
+        return recording
+
+    def owned(self, recording: Recording) -> None:
+        """A run is of the check that runs in this thread, and of no other."""
+        if self.large is not None:
+            self.large.made(recording)
 
     def name_of(self, recording: Recording) -> str:
         """What a run's container is called."""

@@ -9,6 +9,12 @@ from typing import Any, Generic, TypeVar, overload
 _Value = TypeVar("_Value")
 _Owner = TypeVar("_Owner")
 _guard = threading.Lock()
+_making = threading.local()
+
+
+def shared() -> bool:
+    """Whether this thread is working out a value that is for whoever asks."""
+    return bool(getattr(_making, "depth", 0))
 
 
 class once(Generic[_Value]):
@@ -33,10 +39,13 @@ class once(Generic[_Value]):
             kept = owner.__dict__.setdefault(f"_once_{self._name}", _Kept())
         with kept.lock:
             if not kept.done:
+                _making.depth = getattr(_making, "depth", 0) + 1
                 try:
                     kept.value = self._function(owner)
                 except Exception as error:  # noqa: BLE001 - it is raised again
                     kept.error = error
+                finally:
+                    _making.depth -= 1
                 kept.done = True
         if kept.error is not None:
             raise kept.error

@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from headwater.acceptance.checks import KEPT, Check, load
+from headwater.acceptance.checks.leaking import leaks_in
 from headwater.acceptance.connector import Connector
+from headwater.acceptance.large import Large
 from headwater.acceptance.results import Finding, Outcome, Report, Result, Severity, Skipped
 from headwater.acceptance.settings import Settings
 from headwater.errors import ConfigError
@@ -44,14 +46,19 @@ def run(
     jobs: int = 1,
     reproduce: Callable[[str], str] = lambda id: "",
     where: str | None = None,
+    lean: int | None = None,
 ) -> Report:
     """Run checks on a connector.
 
     :param tell: called with each result, in the checks' order.
     :param jobs: how many at once.
     :param reproduce: the command that runs one check again.
+    :param lean: what runs wrote that is larger than this goes as soon as it may; None: everything stays.
     """
     began = time.monotonic()
+    if lean is not None:
+        looked_for = any(check.id == "X10" for check in checks)
+        connector.large = Large(lean, lambda run: looked_for and leaks_in(connector, run))
     report = Report(connector.room.label)
     groups = (
         [one for one in checks if one.id not in CHANGING + LAST],
@@ -104,6 +111,8 @@ def run_one(connector: Connector, check: Check) -> Result:
         result.severity = Severity.ERROR
     began = time.monotonic()
     findings: list[Finding] = []
+    if connector.large is not None:
+        connector.large.begin(findings)
     try:
         for finding in islice(iter(check.function(connector)), _COUNTED):
             finding.severity = finding.severity or result.severity
@@ -114,6 +123,8 @@ def run_one(connector: Connector, check: Check) -> Result:
         result.outcome = Outcome.BROKEN
         last = traceback.extract_tb(error.__traceback__)[-1]
         result.reason = f"{type(error).__name__}: {error} ({last.filename.rpartition('/')[2]}:{last.lineno})"
+    if connector.large is not None:
+        connector.large.end()
     findings.sort(key=lambda finding: finding.severity is not Severity.ERROR)
     result.findings, result.more = findings[:KEPT], max(0, len(findings) - KEPT)
     if findings and result.outcome is not Outcome.BROKEN:

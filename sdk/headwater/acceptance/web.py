@@ -132,7 +132,7 @@ class Web:
     def missing(self, run: WebRun, but: str = "") -> dict[str, int]:
         """How many records of the recorded read each stream does not have in another one."""
         rows = rows_of(run.recording, self.connector.streams, self.connector.settings.ignored_fields)
-        counts = {name: len(self.rows[name].keys() - rows[name].keys()) for name in self.connector.streams}
+        counts = {name: self.rows[name].keys.missing(rows[name].keys).count for name in self.connector.streams}
         return {name: count for name, count in counts.items() if count and name != but}
 
 

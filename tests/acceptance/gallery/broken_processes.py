@@ -119,6 +119,13 @@ class LogsToken(Correct):
         return super().check()
 
 
+@defect("X10", "logs its token as it reads")
+class LogsRows(Correct):
+    def complete(self, stream: dict[str, Any]) -> None:
+        self.log(f"read with {self.config['token']}")
+        super().complete(stream)
+
+
 @defect("X10", "writes the URL with its token to standard error when it fails")
 class LeaksOnFailure(Correct):
     def check(self) -> dict[str, Any]:

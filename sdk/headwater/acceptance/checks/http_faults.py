@@ -80,7 +80,9 @@ def faults(connector: Connector) -> Iterator[Finding]:
             while not (running[-1].done() or one.waits(_QUIET)):
                 time.sleep(0.05)
         for one, future in zip(tries, running, strict=True):
-            yield from one.judged(future.result())
+            run = future.result()
+            connector.owned(run.recording)
+            yield from one.judged(run)
 
 
 class _Try:

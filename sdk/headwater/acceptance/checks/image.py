@@ -155,9 +155,9 @@ def as_platform(connector: Connector) -> Iterator[Finding]:
         return
     found = rows_of(run, connector.streams)
     for name, rows in connector.rows.items():
-        gone = rows.keys() - found[name].keys()
+        gone = rows.keys.missing(found[name].keys).count
         if gone:
-            yield Finding(f"{name}: {records_are(len(gone))} missing, started as the platform does.", run, stream=name)
+            yield Finding(f"{name}: {records_are(gone)} missing, started as the platform does.", run, stream=name)
 
 
 @check("G8", "The image is for amd64", Severity.WARNING)

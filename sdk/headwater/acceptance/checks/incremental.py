@@ -44,9 +44,10 @@ def second_read(connector: Connector) -> Iterator[Finding]:
             continue
         if name not in states and names_of(connector.final_states):
             yield Finding(f"{name}: no state in the read with the last states.", run, stream=name)
-        before = connector.rows[name].keys()
-        if len(before) >= _FEW and before <= found[name].keys() and _moves(connector, name):
-            yield Finding(f"{name}: all {len(before)} records come again, as if there were no state.", run, stream=name)
+        before = connector.rows[name].keys
+        count = before.distinct
+        if count >= _FEW and not before.missing(found[name].keys).count and _moves(connector, name):
+            yield Finding(f"{name}: all {count} records come again, as if there were no state.", run, stream=name)
 
 
 def _moves(connector: Connector, name: str) -> bool:
@@ -89,11 +90,9 @@ def future(connector: Connector) -> Iterator[Finding]:
     found = rows_of(run, connector.streams)
     told = names_of(connector.kept(run).last())
     for name in names:
-        if found[name].prints:
-            count = len(found[name].prints)
-            yield Finding(
-                f"{name}: {count} records with a state of the future.", run, found[name].lines[0], stream=name
-            )
+        if count := len(found[name].keys):
+            message = f"{name}: {count} records with a state of the future."
+            yield Finding(message, run, found[name].keys.first, stream=name)
         if name not in told and not connector.kept(run).by_stream.get(""):
             yield Finding(f"{name}: no state after a read with a state of the future.", run, stream=name)
 
@@ -239,5 +238,5 @@ def changed_between(connector: Connector) -> Iterator[Finding]:
         return
     after = rows_of(run, connector.streams, ignored)
     names = [name for name, stream in connector.streams.items() if stream.incremental]
-    if all(after[name].contents() == before[name].contents() for name in names):
+    if all(after[name].contents.same(before[name].contents) for name in names):
         yield Finding("After `between_syncs_command` the next sync has the same records as before it.", run)

@@ -31,7 +31,7 @@ def killed(connector: Connector) -> Iterator[Finding]:
             continue
         tried += 1
         states = for_next(connector.kept(run).last(), connector.streams)
-        had = {name: rows.prints for name, rows in rows_of(run, connector.streams, _ignored(connector)).items()}
+        had = rows_of(run, connector.streams, _ignored(connector))
         place = f"after it was killed at {after} bytes"
         yield from uncovered(connector, connector.resumed(states), had, place, connector.streams)
     if not tried:
@@ -119,7 +119,7 @@ def idempotent(connector: Connector) -> Iterator[Finding]:
         raise Skipped("a read that goes on from states fails: F2 tells of it.")
     first, second = rows_of(one, connector.streams), rows_of(two, connector.streams)
     for name in connector.streams:
-        if first[name].contents() != second[name].contents():
+        if not first[name].contents.same(second[name].contents):
             yield Finding(f"{name}: the same state gives other records the second time.", two, stream=name)
     if final(one) != final(two):
         names = ", ".join(sorted(name for name in final(one) if final(one)[name] != final(two).get(name)))

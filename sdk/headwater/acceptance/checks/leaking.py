@@ -26,20 +26,39 @@ def secrets_stay(connector: Connector) -> Iterator[Finding]:
     """Neither as it is nor percent-encoded, in base64, escaped, in hexadecimal: in all runs of this suite, in runs
     with canaries as secrets, which fail, and with ``--debug``. CONTROL messages, which carry the config, are exempt. Of
     what looks like a secret and is not marked as one a warning."""
+    wanted = _wanted(connector)
+    _in_all_ways(connector, replaced(connector.connection_specification, connector.config, CANARY))
+    for run in list(connector.recordings):
+        if not run.dropped:  # else it was looked through before it went, and nothing was there
+            yield from _found(run, *wanted)
+
+
+def leaks_in(connector: Connector, run: Recording) -> bool:
+    """Whether X10 has something to say of a run."""
+    try:
+        return any(True for _ in _found(run, *_wanted(connector)))
+    except Skipped:
+        return False
+
+
+def _wanted(connector: Connector) -> tuple[list[str], list[str]]:
+    """The secrets that are marked, and those that only look like some."""
     schema, config = connector.connection_specification, connector.config
     secrets, hidden = ({one for one in found(schema, config) if len(one) >= SHORTEST} for found in (values, unmarked))
     if not secrets and not hidden:
         raise Skipped("the config has no secret of six characters or more in a field marked with `airbyte_secret`.")
-    _in_all_ways(connector, replaced(schema, config, CANARY))
     public = json.dumps(connector.spec) + json.dumps(_catalog(connector))
     # a word that the connector says of itself is no secret
     wanted, doubted = ([one for one in found if one not in public] for found in ({*secrets, CANARY}, hidden - secrets))
-    for run in list(connector.recordings):
-        yield from _leaks(run, wanted)
-        for finding in _leaks(run, doubted):
-            finding.message += " The specification does not mark it with `airbyte_secret`."
-            finding.severity = Severity.WARNING
-            yield finding
+    return wanted, doubted
+
+
+def _found(run: Recording, wanted: list[str], doubted: list[str]) -> Iterator[Finding]:
+    yield from _leaks(run, wanted)
+    for finding in _leaks(run, doubted):
+        finding.message += " The specification does not mark it with `airbyte_secret`."
+        finding.severity = Severity.WARNING
+        yield finding
 
 
 def _in_all_ways(connector: Connector, canaries: Any) -> None:

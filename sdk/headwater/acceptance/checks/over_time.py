@@ -48,7 +48,7 @@ def _differences(connector: Connector, one: Recording, two: Recording) -> Iterat
     first, second = rows_of(one, connector.streams, ignored), rows_of(two, connector.streams, ignored)
     states, others = final(one), final(two)
     for name in connector.streams:
-        if first[name].contents() != second[name].contents() or states.get(name) != others.get(name):
+        if not first[name].contents.same(second[name].contents) or states.get(name) != others.get(name):
             yield name
 
 

@@ -52,7 +52,7 @@ def back_pressure(connector: Connector) -> Iterator[Finding]:
 def _lost(connector: Connector, run: Recording, how: str) -> Iterator[Finding]:
     found = rows_of(run, connector.streams)
     for name, rows in connector.rows.items():
-        gone = len(rows.keys() - found[name].keys())
+        gone = rows.keys.missing(found[name].keys).count
         if gone:
             yield Finding(f"{name}: {records_are(gone)} lost {how}.", run, stream=name)
 

@@ -10,7 +10,7 @@ from headwater.acceptance.checks import check
 from headwater.acceptance.connector import UNKNOWN, Connector
 from headwater.acceptance.recording import Recording
 from headwater.acceptance.results import Finding, Severity, Skipped, records_are
-from headwater.acceptance.rows import Rows, first_lines, rows_of, show
+from headwater.acceptance.rows import Rows, rows_of, show
 from headwater.acceptance.streams import Configured, value_at
 
 
@@ -22,18 +22,17 @@ def lost(connector: Connector, run: Recording, names: list[str], what: str) -> I
     found = rows_of(run, connector.streams, connector.settings.ignored_fields)
     for name in names:
         before, now = connector.rows[name], found[name]
-        gone = before.keys() - now.keys()
-        if gone:
-            (place, *_) = first_lines(before, gone)
-            example = show(connector.first, connector.streams, name, place)
-            yield Finding(f"{name}: {records_are(len(gone))} not there {what}, such as {example}.", run, stream=name)
+        gone = before.keys.missing(now.keys)
+        if gone.count:
+            example = show(connector.first, connector.streams, name, gone.lines[0])
+            yield Finding(f"{name}: {records_are(gone.count)} not there {what}, such as {example}.", run, stream=name)
         yield from _more(name, before, now, run, what)
 
 
 def _more(name: str, before: Rows, now: Rows, run: Recording, what: str) -> Iterator[Finding]:
-    added = now.keys() - before.keys()
+    added = now.keys.missing(before.keys).count
     if added:
-        finding = Finding(f"{name}: {len(added)} more records are there {what}.", run, stream=name)
+        finding = Finding(f"{name}: {added} more records are there {what}.", run, stream=name)
         finding.severity = Severity.WARNING  # a source that is in use grows
         yield finding
 
@@ -59,11 +58,11 @@ def fewer_fields(connector: Connector) -> Iterator[Finding]:
     if run.code != 0:
         yield Finding(f"The read with fewer fields {run.ending}. {run.said(200)}", run)
         return
+    found = rows_of(run, connector.streams)
     for name, before in connector.rows.items():
-        if connector.streams[name].primary_key:
-            gone = before.keys() - rows_of(run, connector.streams)[name].keys()
-            if gone:
-                yield Finding(f"{name}: with fewer fields {records_are(len(gone))} missing.", run, stream=name)
+        gone = before.keys.missing(found[name].keys).count if connector.streams[name].primary_key else 0
+        if gone:
+            yield Finding(f"{name}: with fewer fields {records_are(gone)} missing.", run, stream=name)
     for line, record in run.of("RECORD", "record"):
         for path in kept.get(str(record.get("stream")), ()):
             if value_at(record.get("data"), path) is None:
@@ -109,8 +108,8 @@ def full_refresh(connector: Connector) -> Iterator[Finding]:
     run = connector.read(streams, what="full refresh")
     yield from lost(connector, run, list(streams), "in a full refresh")
     for name, rows in rows_of(run, streams).items():
-        if streams[name].primary_key and len(rows.keys()) < len(rows.prints):
-            count = len(rows.prints) - len(rows.keys())
+        count = len(rows.keys) - rows.keys.distinct
+        if streams[name].primary_key and count:
             yield Finding(f"{name}: in a full refresh {count} records have the key of another one.", run, stream=name)
 
 

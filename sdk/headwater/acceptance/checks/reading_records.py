@@ -9,7 +9,8 @@ import msgspec
 from headwater.acceptance.checks import Watch, watch
 from headwater.acceptance.conformity import Conformity
 from headwater.acceptance.expected import compare, load, missing
-from headwater.acceptance.recording import Line
+from headwater.acceptance.prints import Prints
+from headwater.acceptance.recording import Line, decoded
 from headwater.acceptance.results import Severity, Skipped
 from headwater.acceptance.streams import value_at
 
@@ -146,18 +147,24 @@ class KeyUnique(_Keys):
 
     def begin(self) -> None:
         """As :meth:`Watch.begin`."""
-        self.seen: dict[str, set[int]] = {name: set() for name in self.streams}
+        self.seen = {name: Prints() for name in self.streams}
 
     def key(self, line: Line, name: str, values: list[Any]) -> None:
         """As :meth:`_Keys.key`."""
-        if all(value is None for value in values):
-            return
-        key = hash(msgspec.json.encode(values))
-        if key in self.seen[name]:
+        if any(value is not None for value in values):
+            self.seen[name].add(hash(msgspec.json.encode(values)), line.number)
+
+    def end(self) -> None:
+        """As :meth:`Watch.end`."""
+        again = {line: name for name, seen in self.seen.items() for line in seen.repeated(self.most)}
+        for line in self.recording.lines() if again else ():
+            if (name := again.get(line.number)) is None:
+                continue
+            data = (decoded(line.raw) or {})["record"]["data"]
+            values = [value_at(data, path) for path in self.streams[name].primary_key]
             self.found(f"{name}: the primary key {values} comes a second time.", line, name)
             if self.streams[name].incremental and not self.more:
                 self.findings[-1].severity = Severity.WARNING
-        self.seen[name].add(key)
 
 
 @watch("E20", "Records are the expected ones, value by value")

@@ -39,7 +39,7 @@ def done_before(connector: Connector, run: Recording) -> bool:
     """Whether a read that a signal came to at a third of its output had nothing left to do then: all the rest was in
     the pipe."""
     found = rows_of(run, connector.streams)
-    whole = all(rows.keys() <= found[name].keys() for name, rows in connector.rows.items())
+    whole = not any(rows.keys.missing(found[name].keys).count for name, rows in connector.rows.items())
     return run.code == 0 and whole and run.size - run.size // 3 <= 2 * PAGE
 
 
@@ -58,7 +58,7 @@ def _ended(connector: Connector, run: Recording, name: str, code: int) -> Iterat
     if b"Traceback (most recent call last)" in run.stderr.read_bytes()[-65536:]:
         yield Finding(f"After {name} there is a traceback on standard error.", run, severity=Severity.WARNING)
     states = for_next(connector.kept(run).last(), connector.streams)
-    had = {stream: rows.prints for stream, rows in rows_of(run, connector.streams).items()}
+    had = rows_of(run, connector.streams)
     if not connector.settings.ignored_fields:
         yield from uncovered(connector, connector.resumed(states), had, f"after {name}", connector.streams)
 
@@ -69,8 +69,8 @@ def _statuses(connector: Connector, run: Recording, name: str) -> Iterator[Findi
         stream = name_of(status.get("stream_descriptor"))
         last[stream] = str(status.get("status"))
         if last[stream] == "COMPLETE" and stream in connector.streams:
-            had = rows_of(run, connector.streams.only([stream]))[stream].keys()
-            if not connector.rows[stream].keys() <= had:
+            had = rows_of(run, connector.streams.only([stream]))[stream].keys
+            if connector.rows[stream].keys.missing(had).count:
                 yield Finding.at(line, run, f"{stream}: COMPLETE after {name}, though records are missing.", stream)
     for stream, told in last.items():
         if told not in ("COMPLETE", "INCOMPLETE"):

@@ -86,7 +86,7 @@ def _anchors(report: Report, told: Sequence[Result]) -> dict[int, str]:
     with findings."""
     wanted = {id(finding.recording) for result in told for finding in result.findings}
     wanted |= {id(one) for one in [one for one in report.recordings if one.arguments[:1] == ["read"]][:1]}
-    shown = [one for one in report.recordings if id(one) in wanted][:_MOST_RUNS]
+    shown = [one for one in report.recordings if id(one) in wanted and not one.dropped][:_MOST_RUNS]
     return {id(one): f"run-{place}" for place, one in enumerate(shown, 1)}
 
 
