@@ -1,10 +1,11 @@
-"""How long to wait before a request is tried again. Frozen data: it answers, and never sleeps."""
+"""How long to wait before a request is tried again: it answers, and never sleeps."""
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from headwater.errors import TransientError
 
@@ -66,3 +67,42 @@ class RetryPolicy:
     def impatient(self) -> RetryPolicy:
         """The same for ``check``, where somebody is waiting: few tries, and no wait for a quota."""
         return replace(self, attempts=min(2, self.attempts), longest_wait=5.0, rate_limit_waits=1)
+
+
+@dataclass
+class Tries:
+    """How often a request was tried, and how long.
+
+    :ivar waited: seconds that went by in waits for rate limits, which don't count.
+    :ivar recoveries: how often the credentials were renewed.
+    """
+
+    policy: RetryPolicy
+    failures: int = 0
+    waits: int = 0
+    recoveries: int = 0
+    waited: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+    def delay(self, error: TransientError) -> float:
+        """Seconds until the next try.
+
+        :raises TransientError: the error, where there is none any more.
+        """
+        if error.rate_limited:
+            self.waits += 1
+        else:
+            self.failures += 1
+        spent = time.monotonic() - self.began - self.waited
+        delay = self.policy.delay(error, self.failures, self.waits, spent=spent)
+        if delay is not None:
+            self.waited += delay if error.rate_limited else 0.0
+            return delay
+        count = self.failures + self.waits
+        tried = f" Given up after {count} tries." if count > 1 else ""
+        raise TransientError(
+            error.message + tried,
+            retry_after=error.retry_after,
+            rate_limited=error.rate_limited,
+            internal=error.internal,
+        ) from error

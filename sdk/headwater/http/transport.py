@@ -16,6 +16,7 @@ from headwater.http.faults import trouble_of
 from headwater.http.limits import quota
 from headwater.http.manners import Manners
 from headwater.http.request import Request, joined, origin, shown
+from headwater.http.retry import Tries
 from headwater.http.session import anonymous, failure, open_session, plain_errors, redirected, send_once
 from headwater.waiting import bell, pause
 
@@ -104,19 +105,18 @@ class Transport:
             ten redirects and for what the server gave as a URL and is none.
         :raises TransientError: the last one, when the policy gave up.
         """
-        failures = waits = recoveries = 0
-        began, waited = time.monotonic(), 0.0  # in waits for rate limits
+        tries = Tries(self.retry)
         budget = self._budgets.of(request.url(self.base))
         while True:
             status = 0
             try:
                 response, own, paused = self._exchange(request, budget, waiting)
-                waited += paused
+                tries.waited += paused
                 status = response.status_code if own else 0
                 if own and self._auth is not None:
                     self._auth.observe(response)
-                    if response.status_code in (401, 403, 429) and recoveries < _RECOVERIES:
-                        recoveries += 1
+                    if response.status_code in (401, 403, 429) and tries.recoveries < _RECOVERIES:
+                        tries.recoveries += 1
                         if self._auth.recover(response):
                             continue
                 if own:
@@ -130,30 +130,23 @@ class Transport:
                 error = trouble_of(self._faults, failure)
                 if not isinstance(error, TransientError):
                     raise error from failure
-                if error.rate_limited:
-                    waits += 1
-                else:
-                    failures += 1
-                delay = self.retry.delay(error, failures, waits, spent=time.monotonic() - began - waited)
-                if delay is None:
-                    tried = f" Given up after {failures + waits} tries." if failures + waits > 1 else ""
-                    raise TransientError(
-                        error.message + tried,
-                        retry_after=error.retry_after,
-                        rate_limited=error.rate_limited,
-                        internal=error.internal,
-                    ) from error
+                delay = tries.delay(error)
                 if error.rate_limited or status in (429, 503):
                     budget.complained(self._here.sent)
-                level = logging.INFO if error.rate_limited else logging.WARNING
-                log.log(level, "%s Trying again in %.1f s.", error.message, delay)
-                if error.rate_limited:
-                    waited += delay
-                    if error.retry_after:
-                        budget.hold(error.retry_after)
-                    if waiting is not None:
-                        waiting(delay)
-                self._rest(delay)
+                self._wait(error, delay, budget, waiting)
+
+    def _wait(
+        self, error: TransientError, delay: float, budget: Budget, waiting: Callable[[float], None] | None
+    ) -> None:
+        """Before the next try."""
+        level = logging.INFO if error.rate_limited else logging.WARNING
+        log.log(level, "%s Trying again in %.1f s.", error.message, delay)
+        if error.rate_limited:
+            if error.retry_after:
+                budget.hold(error.retry_after)
+            if waiting is not None:
+                waiting(delay)
+        self._rest(delay)
 
     def _heed(self, response: Response, budget: Budget) -> None:
         """Where an answer says that the quota is used up, send nothing until it comes back. A longer time is left to
