@@ -74,7 +74,7 @@ class TestStops:
         seen: list[str] = []
         state: Any = None
         for attempt in range(30):
-            with tap.started("numbers", state=state, pages=1500) as process:
+            with tap.started("numbers", state=state, pages=3000) as process:
                 if attempt < 4:
                     assert process.hold(90_000)
                     process.popen.kill()
@@ -88,5 +88,5 @@ class TestStops:
             if code == 0:
                 break
         assert (code, attempt) == (0, 4)
-        assert set(seen) == set(range(4500))
+        assert set(seen) == set(range(9000))
         assert list(dict.fromkeys(seen)) == sorted(set(seen))
