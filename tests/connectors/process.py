@@ -135,7 +135,7 @@ class Process:
 
         :returns: False: it ended before.
         """
-        self.most = most
+        self.held, self.most = False, most
         until = time.monotonic() + PATIENCE
         while not (self.held and self._is_full()):
             if self.popen.poll() is not None:

@@ -8,8 +8,10 @@ import shlex
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from headwater.stream import Slice
@@ -88,8 +90,11 @@ class Talking(ToyStream):
         yield self.page(0)
         for number in range(4000):
             os.write(1, b"line %d %s\n" % (number, b"x" * 100))
-        if self.source.config.many:
-            subprocess.Popen(["yes"])  # until nobody reads it any more
+        if self.source.config.folder:
+            begun = Path(self.source.config.folder) / "begun"
+            subprocess.Popen(["sh", "-c", f"yes | head -n 9000; touch '{begun}'; exec yes"])  # until nobody reads it
+            while not begun.exists():
+                time.sleep(0.01)
 
 
 class Leaking(ToyStream):
