@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Final, Literal
 
+import msgspec
+
 from headwater.errors import SourceError
+from headwater.protocol.messages import StreamDescriptor
 
 
 class Unchanged:
@@ -69,9 +72,13 @@ class Relation:
     name: str
     fields: tuple[Field, ...]
 
+    @property
+    def descriptor(self) -> StreamDescriptor:
+        """The name of its stream."""
+        return StreamDescriptor(self.name, self.schema)
 
-@dataclass(frozen=True, slots=True)
-class Change:
+
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A row was inserted, updated or deleted.
 
     :ivar new: its values; None for one that is gone.

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ConfigError, IncompleteError, Stopped
-from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream
+from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import (
     Message,
     Records,
@@ -68,7 +68,7 @@ class Capture:
         self._told: Any = None
         self._seen = 0
         self._failed: dict[str, Exception] = {}
-        self._pending: dict[StreamDescriptor, Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._running: set[StreamDescriptor] = set()
         self._started: list[StreamDescriptor] = []
         self._incomplete: list[StreamStatus] = []
@@ -192,6 +192,7 @@ class Capture:
     def _changes(self, streams: Mapping[StreamDescriptor, ConfiguredStream]) -> Iterator[Message]:
         source, slot = self._source, self._slot
         relations: dict[int, Relation] = {}
+        followed: dict[int, CatalogStream] = {}  # by their tables' numbers, which cost no hash of a name a row
         at, lsn = None, 0
         with source.own_connection("to rewrite rows") as other, source.own_connection("to read the slot") as connection:
             rewriting = Rewriting(slot.database, other)
@@ -199,20 +200,21 @@ class Capture:
             upto = slot.now(connection)
             for message in slot.messages(connection, upto):
                 if isinstance(message, Change):
-                    relation = relations[message.oid]
-                    name = StreamDescriptor(relation.name, relation.schema)
-                    if name in streams and lsn >= self._lsn and at is not None:
-                        pending = self._pending.get(name)
-                        if pending is not None and pending.relation != relation:  # its columns are others now
-                            yield from self._flush(rewriting, name)
-                            pending = None
+                    oid = message.oid
+                    stream = followed.get(oid)
+                    if stream is not None and lsn >= self._lsn and at is not None:
+                        pending = self._pending.get(oid)
                         if pending is None:
-                            pending = self._pending[name] = Pending.of(relation, streams[name].stream)
+                            pending = self._pending[oid] = Pending.of(relations[oid], stream)
                         pending.add(message, lsn, at)
                         if len(pending.rows) >= _ROWS or pending.size >= _BYTES:
-                            yield from self._flush(rewriting, name)
+                            yield from self._flush(rewriting, oid)
                 elif isinstance(message, Relation):
+                    yield from self._flush(rewriting, message.oid)  # its columns may be others now
                     relations[message.oid] = message
+                    followed.pop(message.oid, None)
+                    if (name := message.descriptor) in streams:
+                        followed[message.oid] = streams[name].stream
                 elif isinstance(message, Begin):
                     at, lsn = message.at, message.lsn
                 elif isinstance(message, Commit):
@@ -221,11 +223,10 @@ class Capture:
                     for oid in message.oids:
                         if oid in relations:
                             log.warning("Table %s was emptied by TRUNCATE, which tells no row.", relations[oid].name)
-            for name in list(self._pending):
-                yield from self._flush(rewriting, name)
-            self._seen = max(
-                self._seen, upto
-            )  # where nobody changes a table of ours, the server may forget all the same
+            for oid in list(self._pending):
+                yield from self._flush(rewriting, oid)
+            # where nobody changes a table of ours, the server may forget all the same
+            self._seen = max(self._seen, upto)
 
     def _committed(self, rewriting: Rewriting, message: Commit) -> Iterator[Message]:
         """A transaction is over. The state moves when its rows have gone out."""
@@ -234,17 +235,18 @@ class Capture:
             return
         self._seen = message.end
         if sum(len(each.rows) for each in self._pending.values()) >= _ROWS or self._bytes >= _STATE:
-            for name in list(self._pending):
-                yield from self._flush(rewriting, name)
+            for oid in list(self._pending):
+                yield from self._flush(rewriting, oid)
         if not self._pending:
             self._lsn = message.end
             if self._bytes >= _STATE:
                 yield from self._state(final=False)
 
-    def _flush(self, rewriting: Rewriting, name: StreamDescriptor) -> Iterator[Message]:
-        pending = self._pending.pop(name)
-        if not pending.rows:
+    def _flush(self, rewriting: Rewriting, oid: int) -> Iterator[Message]:
+        pending = self._pending.pop(oid, None)
+        if pending is None:
             return
+        name = pending.relation.descriptor
         if name not in self._running:
             self._running.add(name)
             yield StreamStatus(name, Status.RUNNING)
