@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the connector or a stream failed, or nobody reads on; 2 wr
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from headwater.bridge.foreign.source import ForeignSource
     from headwater.protocol.catalog import ConfiguredCatalog
     from headwater.protocol.messages import Message, State
+
+_LOG = logging.getLogger("headwater")
 
 _TEXTS = ("executable", "python", "components", "cdk", "pull", "network", "memory", "user", "entrypoint", "protocol")
 _LISTS = {"requirement": "requirements", "constraint": "constraints", "mount": "mounts"}
@@ -162,16 +165,27 @@ def _discover(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> int:
+    from headwater.protocol.messages import Records, State
+
     source = _opened(options)
     states = _states(options.state) if options.state else []
     out = sys.stdout.buffer
-    with closing(cast(Any, _limited(source.read(_wanted(options, source), states), options.limit))) as messages:
-        try:
+    records = last = 0
+    try:
+        with closing(cast(Any, _limited(source.read(_wanted(options, source), states), options.limit))) as messages:
             for message in messages:
                 out.write(_encoded(message))
+                records += len(message) if isinstance(message, Records) else 0
+                last = records if isinstance(message, State) else last
             out.flush()
-        except BrokenPipeError:  # whoever reads is gone, maybe in the middle
-            return 1
+    except BrokenPipeError:  # whoever reads is gone, maybe in the middle
+        return 1
+    except (KeyboardInterrupt, SystemExit):
+        _LOG.warning(
+            "The read was asked to stop, after %d records, %d of them before the last state. Read again with --state "
+            "and what was printed: it goes on from there.", records, last,
+        )  # fmt: skip
+        raise
     return 0
 
 

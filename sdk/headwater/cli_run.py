@@ -18,7 +18,8 @@ from headwater.bridge import Sink, StateStore, sync
 from headwater.bridge.flow import Flow
 from headwater.bridge.flow_file import load_flows
 from headwater.bridge.foreign import ForeignSource, open_source
-from headwater.bridge.progress import Display, beside_the_log
+from headwater.bridge.progress import Display, beside_the_log, total_line
+from headwater.bridge.result import SyncResult
 from headwater.bridge.sinks import open_sink
 from headwater.bridge.states.file import FileStates, write_durably
 from headwater.bridge.sync import check_modes
@@ -101,23 +102,48 @@ def _sync(
     if not count:
         _LOG.warning("Flow %s: nothing is read, as the source has no streams. Look at its settings.", flow.name)
     display = None if options.no_progress else Display(sys.stderr, lambda line: _LOG.info("%s", line))
+    so_far = SyncResult.of(catalog.streams)
+
+    def progress(result: SyncResult) -> None:
+        nonlocal so_far
+        so_far = result
+        if display is not None:
+            display(result)
+        elif result.duration is not None:
+            _LOG.info("%s", total_line(result))
+
     with beside_the_log(display) if display else nullcontext():
-        result = sync(
-            source,
-            catalog,
-            sink,
-            states,
-            limit=options.limit,
-            everything=flow.streams is None,
-            progress=display,
-            control=lambda config: keep_config(flow, config),
-        )
+        try:
+            result = sync(
+                source,
+                catalog,
+                sink,
+                states,
+                limit=options.limit,
+                everything=flow.streams is None,
+                progress=progress,
+                control=lambda config: keep_config(flow, config),
+            )
+        except (KeyboardInterrupt, SystemExit):
+            _LOG.warning("Flow %s: %s", flow.name, stopped_line(so_far))
+            raise
     for name, stream in result.streams.items():
         if stream.refused:
             _LOG.warning(
                 "Flow %s, stream %r: the destination refused %d records; they are in its table _headwater_refused.",
                 flow.name, str(name), stream.refused,
             )  # fmt: skip
+
+
+def stopped_line(result: SyncResult) -> str:
+    """What became of a sync that was asked to stop."""
+    landed = sum(stream.landed for stream in result.streams.values())
+    states = sum(stream.states for stream in result.streams.values())
+    return (
+        f"it was asked to stop. Of {result.records:,} rows that were read {landed:,} are in the destination; "
+        f"{states:,} state{'' if states == 1 else 's'} of this run {'is' if states == 1 else 'are'} stored. "
+        "Run again: it goes on from the last state."
+    )
 
 
 def connect(flow: Flow) -> Readable:

@@ -74,6 +74,14 @@ def test_refused_records_are_counted_and_the_run_is_complete(
     assert "stream 'issues': the destination refused 1 records; they are in its table _headwater_refused" in told
 
 
+@pytest.mark.parametrize("options", [[], ["--no-progress"]])
+def test_at_the_end_a_line_says_how_much_came(flow: Path, caplog: pytest.LogCaptureFixture, options: list[str]) -> None:
+    caplog.set_level("INFO")
+    assert cli.main(["run", str(flow), *options]) == 0
+    (line,) = [line for line in caplog.messages if "rows/s" in line]
+    assert line.startswith("5 rows, ") and "2 of 2 streams complete" in line
+
+
 @pytest.mark.parametrize(
     ("error", "code", "turn"),
     [
@@ -168,6 +176,8 @@ def test_a_signal_ends_a_run_and_keeps_what_is_safe(flow: Path, number: int, cod
         process.kill()
     assert process.returncode == code, told.decode()
     assert b"Traceback" not in told
+    said = "Flow hub_db: it was asked to stop. Of 1 rows that were read 1 are in the destination; 1 state of this run is"
+    assert f"{said} stored. Run again: it goes on from the last state." in told.decode()
     assert rows(flow, "SELECT id FROM issues") == [(0,)]
     assert '{"at":1}' in rows(flow, "SELECT state FROM _headwater_state")[0][0]
 

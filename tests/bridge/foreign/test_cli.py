@@ -246,6 +246,22 @@ def test_an_interrupted_run_ends_the_connector(tmp_path: Path) -> None:
     assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
 
 
+def test_a_read_that_is_asked_to_stop_says_so(tmp_path: Path, config: str) -> None:
+    command = [sys.executable, "-m", "headwater", "read", "--command", nasty("slow"), "--config", config]
+    environ = {**os.environ, "TOKEN": "s3cret-token", "TMPDIR": str(tmp_path), "PIDS": str(tmp_path / "count")}
+    words = ["--env", "PIDS", "--stream", "a"]
+    running = subprocess.Popen(
+        [*command, *words], cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    end = time.monotonic() + 200
+    while time.monotonic() < end and not (tmp_path / "count").exists():
+        time.sleep(0.05)
+    running.send_signal(signal.SIGTERM)
+    _, told = running.communicate(timeout=200)
+    assert running.returncode == 143
+    assert b"The read was asked to stop, after " in told and b"Traceback" not in told
+
+
 def _killed_run(folder: Path, way: str) -> Path:
     """A run that is killed once its connector has written a file, which is given."""
     written = folder / "written"
