@@ -176,7 +176,7 @@ def test_a_signal_ends_a_run_and_keeps_what_is_safe(flow: Path, number: int, cod
         process.kill()
     assert process.returncode == code, told.decode()
     assert b"Traceback" not in told
-    said = "Flow hub_db: it was asked to stop. Of 1 rows that were read 1 are in the destination; 1 state of this run is"
+    said = "it was asked to stop. Of 1 rows that were read 1 are in the destination; 1 state of this run is"
     assert f"{said} stored. Run again: it goes on from the last state." in told.decode()
     assert rows(flow, "SELECT id FROM issues") == [(0,)]
     assert '{"at":1}' in rows(flow, "SELECT state FROM _headwater_state")[0][0]
