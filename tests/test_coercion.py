@@ -72,9 +72,10 @@ class TestScalars:
     def test_what_is_lost_is_told(self, schema: Schema, value: Any, due: Any, change: str) -> None:
         assert one(schema, value) == (due, change)
 
-    def test_digits_are_kept(self) -> None:
+    @pytest.mark.parametrize("price", [NUMBER, {**NUMBER, "airbyte_type": "big_number"}])
+    def test_digits_are_kept(self, price: Schema) -> None:
         record = b'{"price":"12345678901234567890.123456789","other":1.10,"big":1e400,"n":"5","text":1.10}'
-        schema = {"price": NUMBER, "n": INTEGER, "other": NUMBER, "text": STRING}
+        schema = {"price": price, "n": INTEGER, "other": NUMBER, "text": STRING}
         (found,), changes = Coercion({"properties": schema})([record])
         assert not changes
         assert found == b'{"price":12345678901234567890.123456789,"other":1.10,"big":1E+400,"n":5,"text":"1.10"}'

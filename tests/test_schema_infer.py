@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import jsonschema
@@ -17,6 +18,8 @@ from headwater.schemas.misfits import misfits
 Schema = dict[str, Any]
 ZONED = {"format": "date-time", "airbyte_type": "timestamp_with_timezone"}
 LOCAL = {"format": "date-time", "airbyte_type": "timestamp_without_timezone"}
+BIG_INTEGER: Schema = {"type": "integer", "airbyte_type": "big_integer"}
+BIG_NUMBER: Schema = {"type": "number", "airbyte_type": "big_number"}
 UUID = "6b7e9a40-0f5e-4d5c-9c7c-9a40af5e4d5c"
 
 
@@ -31,11 +34,35 @@ def typed(kind: Any, **words: Any) -> Schema:
     return {"type": kind, **words}
 
 
+LONG = Decimal("12345678901234567.25")
+
+
 class TestInfer:
+    @pytest.mark.parametrize(
+        ("existing", "values", "due"),
+        [
+            (typed("number", title="d"), (LONG,), {**BIG_NUMBER, "title": "d"}),
+            (BIG_NUMBER, (1.5,), BIG_NUMBER),
+            (BIG_INTEGER, (1,), BIG_INTEGER),
+            (BIG_INTEGER, (1.5,), BIG_NUMBER),  # what was so large before is still to come
+            (BIG_INTEGER, ("a",), typed("string")),
+            (typed("integer"), (LONG,), BIG_NUMBER),
+            (typed("number", airbyte_type="integer"), (2**80,), typed("number", airbyte_type="integer")),
+        ],
+    )
+    def test_of_many_digits_in_an_existing_schema(self, existing: Schema, values: Any, due: Schema) -> None:
+        assert field(*values, existing=existing) == due
+
     @pytest.mark.parametrize(
         ("values", "due"),
         [
-            ((1, 2), typed("integer")), ((1, 2**80), typed("integer")), ((1, 1.5), typed("number")),
+            ((1, 2), typed("integer")), ((1, 2**80), BIG_INTEGER), ((-(2**63), 2**63 - 1), typed("integer")),
+            ((2**63,), BIG_INTEGER), ((2**80 + 1, 1.5), BIG_NUMBER), ((1.5, 2**60 + 1), BIG_NUMBER),
+            ((1.5, 2**60), typed("number")), ((Decimal("1.10"), 0.1), typed("number")),
+            ((0.5, Decimal("12345678901234567.25")), BIG_NUMBER), ((Decimal("0.1000000000000000001"),), BIG_NUMBER),
+            ((Decimal("1e400"), None), typed(["null", "number"], airbyte_type="big_number")),
+            ((2**80, "a"), typed("string")),
+            ((1, 1.5), typed("number")),
             ((1.5, 1), typed("number")), ((True,), typed("boolean")), (("a",), typed("string")),
             ((1, None), typed(["null", "integer"])), ((None, None), typed(["null", "string"])),
             (("2021-03-01", "2021-03-02"), typed("string", format="date")), ((UUID,), typed("string")),

@@ -99,7 +99,7 @@ DUE: dict[str, Any] = {
     "text": {"type": "string"},
     "whole": {"type": "integer"},
     "number": {"type": "number"},
-    "exact": {"type": "number"},
+    "exact": {"type": "number", "airbyte_type": "big_number"},
     "yes": {"type": "boolean"},
     "at": {"type": "string", **ZONED},
     "local": {"type": "string", "format": "date-time", "airbyte_type": "timestamp_without_timezone"},
@@ -131,7 +131,10 @@ DUE: dict[str, Any] = {
             },
             {
                 "type": "object",
-                "properties": {"kind": {"type": "string", "enum": ["cash"]}, "amount": {"type": "number"}},
+                "properties": {
+                    "kind": {"type": "string", "enum": ["cash"]},
+                    "amount": {"type": "number", "airbyte_type": "big_number"},
+                },
             },
         ]
     },

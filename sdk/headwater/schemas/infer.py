@@ -2,7 +2,8 @@
 
 What is wider, in Airbyte's types: ``integer``, then ``number``; a string with the format ``date`` or
 ``date-time``, then one without; and of kinds that have nothing else in common, ``string``, to which coercion
-brings anything without loss. A field that is null, or missing in some record, is nullable.
+brings anything without loss. A field that is null, or missing in some record, is nullable. Numbers with more digits
+than 64 bits hold are ``big_integer`` and ``big_number``, as destinations would round them else.
 
 An existing schema is only ever widened. Words that hold stay, in their order; so does a part that says more
 than a type can (``anyOf`` and the like), or nothing, which is anything. An object or an array that also comes
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from headwater.schemas.nodes import Text, kind_of, node_of
@@ -25,6 +27,7 @@ _WORDS: dict[Text, dict[str, str]] = {
     "date-time": {"format": "date-time", "airbyte_type": "timestamp_with_timezone"},
     "local date-time": {"format": "date-time", "airbyte_type": "timestamp_without_timezone"},
 }
+_BIG = {"integer": "big_integer", "number": "big_number"}
 _BRANCHES = ("anyOf", "oneOf", "allOf", "not", "if")
 
 
@@ -45,6 +48,10 @@ class Inferred:
         self._text = node_of(declared).text if declared is not None else ""
         self._texts: set[Text] | None = None
         self._listed = _listed(declared or {})
+        said = (declared or {}).get("airbyte_type")
+        self._is_special = said is not None and said not in _BIG.values()
+        # whether there are more digits than 64 bits hold
+        self._big = {"integer": said == _BIG["integer"], "number": said in _BIG.values()}
         self._objects = 0
         self._times: dict[str, int] = {}
         properties = (declared or {}).get("properties")
@@ -65,7 +72,10 @@ class Inferred:
             self._kinds.append(kind)
         if self._listed is not None and value not in self._listed:
             self._listed = None
-        if kind == "string":
+        if kind in self._big:
+            self._big["integer"] |= kind == "integer" and not -(2**63) <= value < 2**63
+            self._big["number"] |= value.__class__ is not float and _is_rounded(value)
+        elif kind == "string":
             self._observe_text(value)
         elif kind == "object":
             self._observe_fields(value)
@@ -128,6 +138,8 @@ class Inferred:
             found["type"] = (self._declared or {}).get("type", found["type"])
         if kinds == ["string"] and self._declared is None:
             found.update(next((words for text, words in _WORDS.items() if self._is_text(text)), {}))
+        if len(kinds) == 1 and self._big.get(kinds[0]) and not (self._is_special and kinds == self._before):
+            found["airbyte_type"] = _BIG[kinds[0]]
         if "object" in kinds:
             found["properties"] = {name: self._field(name) for name in self._fields}
         if "array" in kinds and (self._items is not None or not self._before):
@@ -152,6 +164,15 @@ class Inferred:
         if self._kinds != ["string"]:
             return False
         return text in self._texts if self._texts is not None else text == self._text
+
+
+def _is_rounded(number: int | Decimal) -> bool:
+    """Whether a float is another number."""
+    try:
+        found = float(number)
+        return found != number and Decimal(repr(found)) != number
+    except OverflowError:
+        return True
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 =========================================  =================================================================
 str, int, float, bool                      string, integer, number, boolean
-Decimal                                    number
+Decimal                                    number, big_number: all of its digits count
 datetime                                   string, date-time, timestamp_with_timezone; without one where the
                                            type is ``Annotated[datetime, msgspec.Meta(tz=False)]``
 date; time                                 string, date; string, time, time_with_timezone (``Meta`` likewise)
@@ -91,7 +91,7 @@ _SCALARS: dict[type, Callable[[Any], Schema]] = {
     types.BoolType: lambda _: {"type": "boolean"},
     types.IntType: lambda _: {"type": "integer"},
     types.FloatType: lambda _: {"type": "number"},
-    types.DecimalType: lambda _: {"type": "number"},
+    types.DecimalType: lambda _: {"type": "number", "airbyte_type": "big_number"},
     types.StrType: lambda _: {"type": "string"},
     types.BytesType: lambda _: {"type": "string", "contentEncoding": "base64"},
     types.ByteArrayType: lambda _: {"type": "string", "contentEncoding": "base64"},
