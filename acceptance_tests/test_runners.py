@@ -14,8 +14,6 @@ from headwater.errors import ConfigError
 from tests.containers import OWN, base_image, one_at_a_time
 from tests.needs import missing
 
-pytestmark = pytest.mark.timeout(900)
-
 ONLY = ("A1", "A2", "A3", "A4", "A7", "A8", "B1", "C1", "C2", "D1", "E", "F1", "F2", "X1", "X4", "X5", "X12", "X20")
 """What can differ from one runner to another. What a message says does not."""
 ALONE = ("E20", "E21", "E22", "E23", "E24", "E25", "E26", "E27")

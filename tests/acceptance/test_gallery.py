@@ -26,7 +26,6 @@ CAUGHT = (Outcome.FAILED, Outcome.WARNED)
 DEFECTS: dict[str, Any] = gallery("broken").DEFECTS
 
 
-@pytest.mark.timeout(900)
 def test_the_correct_connector_passes_everything(tmp_path: Path) -> None:
     found = report("correct", tmp_path)
     assert not found.of(Outcome.FAILED) + found.of(Outcome.WARNED) + found.of(Outcome.BROKEN), "\n".join(summary(found))
@@ -113,7 +112,6 @@ def test_each_check_has_a_broken_connector() -> None:
     assert without == elsewhere
 
 
-@pytest.mark.timeout(900)
 def test_the_correct_connector_passes_everything_over_http(tmp_path: Path) -> None:
     with api() as url:
         hosts = {"data": {"allowedHosts": {"hosts": ["127.0.0.1"]}}}

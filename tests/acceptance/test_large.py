@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +69,6 @@ def lean(name: str, folder: Path, *only: str) -> Report:
 CHECKS = ("E", "F", "X1", "X2", "X3", "X4", "X6", "X10", "X14", "X16", "X20", "X21")
 
 
-@pytest.mark.timeout(900)
 def test_what_large_runs_wrote_goes_and_the_verdicts_stay(tmp_path: Path) -> None:
     with closing(connector("correct", tmp_path, config={"size": 200}, trials=2)) as whole:
         wanted = run(whole, chosen(CHECKS))

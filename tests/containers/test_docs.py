@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parents[2] / "docs" / "docker.md").read_text()
 CONFIG = {"count": 500, "seed": 7, "parallelism": 1}
-pytestmark = pytest.mark.timeout(900)  # the first run builds the image
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def burst(server: Postgres, seed: int) -> None:
         server.sql(_BURST.format(seed=seed % 1000 / 1000))
 
 
-@pytest.mark.timeout(120 + 30 * TRIALS)
+@pytest.mark.timeout(900 + 30 * TRIALS)
 def test_no_change_is_lost_whoever_is_killed(server: Postgres, tmp_path: Path) -> None:
     toy = Toy(tmp_path, [str(Path(sys.executable).with_name("source-postgres"))])
     method = {"method": "CDC", "replication_slot": "slot", "publication": "pub"}

@@ -23,7 +23,7 @@ ROOM = 1 << 30
 TRIALS = int(os.environ.get("HEADWATER_TRIALS", "100")) // 4
 
 
-@pytest.mark.timeout(200 + 20 * TRIALS)
+@pytest.mark.timeout(900 + 20 * TRIALS)
 @pytest.mark.parametrize("quarter", range(4))
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
 def test_killed_again_and_again(tmp_path: Path, kind: str, quarter: int) -> None:
