@@ -130,6 +130,33 @@ def test_the_shop_of_the_page_reads_orders_and_their_lines() -> None:
         assert [row["id"] for row in result.records["order_lines"]] == [10, 20, 30]
 
 
+def test_the_commands_for_a_connector_in_the_making_run(tmp_path: Path) -> None:
+    page = "docs/write-a-connector.md"
+    (commands,) = [block for block in blocks(page, "sh") if block.startswith("python source_shop.py check")]
+    (tmp_path / "config.json").write_text(json.dumps({"token": "t", "shops": ["berlin"]}))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "TMPDIR": str(tmp_path)}
+    printed = []
+    with Upstream() as api:
+        api.on("/shops/berlin/orders", json=ORDERS)
+        for order in ORDERS:
+            api.on(f"/shops/berlin/orders/{order['id']}/lines", json=[{"id": order["id"] * 10}])
+        code = "\n".join(blocks(page, "python"))
+        (tmp_path / "source_shop.py").write_text(code.replace("https://shop.example/api", api.url))
+        for command in commands.splitlines():
+            done = subprocess.run(
+                command, shell=True, cwd=tmp_path, env=environment, capture_output=True, check=False, text=True
+            )
+            assert done.returncode == 0, (command, done.stdout[-2000:], done.stderr[-2000:])
+            printed.append(done.stdout)
+        asked = [request.query for request in api.requests if request.path == "/shops/berlin/orders"]
+    assert "SUCCEEDED" in printed[0]
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines() if '"RECORD"' in line]
+    assert sorted(record["record"]["data"]["id"] for record in records) == [1, 2, 3, 10, 20, 30]
+    assert asked[-1]["updated_since"] in (ORDERS[-1]["updated_at"], [ORDERS[-1]["updated_at"]])
+    assert '"STATE"' in printed[-1]
+
+
 def test_a_child_of_the_page_without_a_cursor_takes_its_parents() -> None:
     test_the_code_of_a_page_runs("docs/write-a-connector.md")
     module = sys.modules["docs_write_a_connector"]

@@ -104,6 +104,7 @@ class TestFiles:
         ("value", "named"),
         [({}, "streams"), ([], "streams"), ({"streams": {}}, "streams"), ({"streams": [1]}, "streams"),
          ({"streams": [{}]}, "stream"), ({"streams": [{"stream": {}}]}, "name"),
+         ({"type": "CATALOG", "catalog": {"streams": []}}, "discover --configured"),
          (catalog("x", mode="INVALID"), "sync_mode"), (catalog("x", "x"), "twice"),
          (catalog({"stream": {"name": 5}}), "name"),
          (catalog({"stream": {"name": "x", "json_schema": []}}), "json_schema"),

@@ -65,15 +65,15 @@ class Page:
     :ivar data: one JSON object each.
     :ivar cursors: the cursor value of each record (None where it has none); empty for a stream without cursor.
     :ivar changes: what had to be changed in which record.
-    :ivar next: gives where a full refresh would go on behind it, as a state has it: an object; None, itself or of its
-        giving: it can't, or it is the last.
+    :ivar next: where a full refresh would go on behind it, as a state has it: an object, or what gives one when it is
+        asked; None, itself or of its giving: it can't, or it is the last.
     :ivar parent: the parent's record that its records are of.
     """
 
     data: Sequence[bytes | msgspec.Raw]
     cursors: Sequence[Any] = ()
     changes: Mapping[int, Sequence[Change]] = field(default_factory=dict)
-    next: Next | None = None
+    next: Next | Mapping[str, Any] | None = None
     parent: Record | None = None
 
     def only(self, keep: Sequence[int]) -> Page:

@@ -113,6 +113,20 @@ def test_a_paginator_of_ones_own_can_be_gone_on_with(page: ModuleType, monkeypat
         assert failed.states[-1].stream_state == {"next_page": {"params": {"after": 7}}}
 
 
+def test_pages_of_ones_own_can_be_gone_on_with(page: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headwater.reader._PAGES_BYTES", 0)
+    with Upstream() as api:
+        api.on("/feed", query={"token": None}, json={"rows": [{"id": 1}], "next": "b"})
+        api.on("/feed", query={"token": "b"}, status=422).on("/feed", query={"token": "b"}, json={"rows": [{"id": 2}]})
+        forge = source(page, "Forge", api.url, page.Feed)
+        assert [stream.is_resumable for stream in forge.discover().streams] == [True]
+        failed = read(forge, "feed")
+        assert failed.states[-1].stream_state == {"next_page": {"token": "b"}}
+        again = read(forge, "feed", state=failed, full_refresh=True, same_job=True).ok()
+    assert again.records["feed"] == [{"id": 2}]
+    assert again.states[-1].stream_state == {"__ab_full_refresh_sync_complete": True}
+
+
 def test_what_it_says_of_resumed_reads() -> None:
     from headwater import reader
 

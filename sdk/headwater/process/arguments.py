@@ -111,6 +111,11 @@ def read_catalog(path: str) -> ConfiguredCatalog:
     :raises ConfigError: naming the file and what is wrong in it.
     """
     value = json_of(text_of(path, "catalog"), path, "catalog")
+    if isinstance(value, Mapping) and "streams" not in value and isinstance(value.get("catalog"), Mapping):
+        raise ConfigError(
+            f"The catalog file {path} holds what `discover` prints. A read needs a configured catalog, which says "
+            "which streams are read and how: `headwater discover --configured` writes one."
+        )
     try:
         return ConfiguredCatalog.from_json(value)
     except ConfigError as error:
