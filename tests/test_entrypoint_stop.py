@@ -288,18 +288,3 @@ class TestClosedOutput:
         assert done.returncode == 1
         assert b"No space left on device" in done.stderr
         assert b"Traceback" not in done.stderr
-
-
-def test_a_pipe_that_does_not_block(toy: Toy) -> None:
-    """Some parents (node) share their non-blocking pipe."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    popen = subprocess.Popen(toy.arguments("read", "chorus"), stdout=writer, env=environment(), cwd=ROOT)
-    os.close(writer)
-    read = bytearray()
-    while data := os.read(reader, 20_000):
-        read += data
-        time.sleep(0.005)
-    os.close(reader)
-    run = Run(popen.wait(PATIENCE), bytes(read), b"")
-    assert (run.code, len(run.records("chorus"))) == (0, 1500)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,21 @@ class TestSurroundings:
         run = execute(arguments, cwd=here, env=environment(TMPDIR=str(temporary)))
         assert run.code == 1
         assert list(here.iterdir()) == list(temporary.iterdir()) == []
+
+
+def test_a_pipe_that_does_not_block(toy: Toy) -> None:
+    """Some parents (node) share their non-blocking pipe."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    popen = subprocess.Popen(toy.arguments("read", "chorus"), stdout=writer, env=environment(), cwd=ROOT)
+    os.close(writer)
+    read = bytearray()
+    while data := os.read(reader, 20_000):
+        read += data
+        time.sleep(0.005)
+    os.close(reader)
+    run = Run(popen.wait(PATIENCE), bytes(read), b"")
+    assert (run.code, len(run.records("chorus"))) == (0, 1500)
 
 
 class TestValues:

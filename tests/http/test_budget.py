@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater import Fault, HttpSource, Manners, RateLimit, RotatingTokens
+from headwater import Fault, RateLimit, RotatingTokens
 from headwater.http.budget import Budget
 from headwater.protocol.messages import Status, StreamStatus
 from headwater.testing import Upstream, read
@@ -292,12 +292,3 @@ def test_credentials_that_ask_the_api_itself_do_not_wait_for_their_own_request(a
     source.credentials = auth
     assert read(source).ok().records["items"] == [{"id": 1}]
     assert api.asked("/items")[0].headers["Authorization"] == "t"
-
-
-def test_where_a_fact_is_said_in_its_old_place_is_told() -> None:
-    with pytest.raises(TypeError, match="manners = Manners"):
-
-        class _Old(HttpSource):
-            rate_limit = RateLimit(1)
-
-    assert Manners().but(timeout=3.0).timeout == 3.0

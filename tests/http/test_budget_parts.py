@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headwater import RateLimit
+from headwater import HttpSource, Manners, RateLimit
 from headwater.http.budget import Budgets
 from headwater.protocol.messages import Status, StreamStatus
 from headwater.testing import Upstream, read
@@ -67,3 +67,12 @@ def test_a_quota_that_is_used_up_is_that_of_its_part(api: Upstream) -> None:
     assert len(read(source).ok().records["items"]) == 1
     assert source.transport._budgets.of(f"{api.url}/items").enter() > 0
     assert source.transport._budgets.of(f"{api.url}/shards").enter() == 0
+
+
+def test_where_a_fact_is_said_in_its_old_place_is_told() -> None:
+    with pytest.raises(TypeError, match="manners = Manners"):
+
+        class _Old(HttpSource):
+            rate_limit = RateLimit(1)
+
+    assert Manners().but(timeout=3.0).timeout == 3.0
