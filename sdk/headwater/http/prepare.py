@@ -90,6 +90,11 @@ def checked(headers: Mapping[str, Any]) -> CaseInsensitiveDict[str]:
 
 def copied(headers: CaseInsensitiveDict[str]) -> CaseInsensitiveDict[str]:
     """The same, for one request."""
-    made: CaseInsensitiveDict[str] = CaseInsensitiveDict()
-    made._store.update(headers._store)  # type: ignore[attr-defined]
+    return stored(headers._store.copy())  # type: ignore[attr-defined]
+
+
+def stored(fields: dict[str, tuple[str, str]]) -> CaseInsensitiveDict[str]:
+    """Headers of which this is the inside: for each name in small letters, the name as it is written, and its value."""
+    made: CaseInsensitiveDict[str] = CaseInsensitiveDict.__new__(CaseInsensitiveDict)
+    made._store = fields  # type: ignore[attr-defined]
     return made
