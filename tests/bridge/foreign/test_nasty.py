@@ -113,12 +113,12 @@ def test_a_flood_on_standard_error(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_one_that_hangs() -> None:
-    Landed(nasty("hang", silence=8)).failed(ForeignError, "nasty wrote nothing for 8 seconds, so it was ended")
+    Landed(nasty("hang", silence=12)).failed(ForeignError, "nasty wrote nothing for 12 seconds, so it was ended")
 
 
 def test_one_that_hangs_and_ignores_sigterm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headwater.bridge.runners.command.CommandProcess.stop.__defaults__", (0.5,), raising=False)
-    Landed(nasty("hang_ignoring_sigterm", silence=8)).failed(ForeignError, "wrote nothing for 8 seconds")
+    Landed(nasty("hang_ignoring_sigterm", silence=12)).failed(ForeignError, "wrote nothing for 12 seconds")
 
 
 def test_one_that_leaves_children_behind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

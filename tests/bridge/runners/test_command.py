@@ -112,16 +112,16 @@ def test_files_that_can_t_be_written_leave_nothing_behind() -> None:
 
 
 def test_silence_is_an_error() -> None:
-    with closing(python("import time; print('x', flush=True); time.sleep(600)", silence=5.0).start([])) as process:
+    with closing(python("import time; print('x', flush=True); time.sleep(600)", silence=12.0).start([])) as process:
         assert process.read() == b"x\n"
-        with pytest.raises(ForeignError, match="wrote nothing for 5 seconds"):
+        with pytest.raises(ForeignError, match="wrote nothing for 12 seconds"):
             process.read()
 
 
 def test_output_closed_but_no_end() -> None:
-    with closing(python("import os, time; os.close(1); time.sleep(600)", silence=5.0).start([])) as process:
+    with closing(python("import os, time; os.close(1); time.sleep(600)", silence=12.0).start([])) as process:
         assert process.read() == b""
-        with pytest.raises(ForeignError, match="did not end for 5 seconds"):
+        with pytest.raises(ForeignError, match="did not end for 12 seconds"):
             process.wait()
 
 
