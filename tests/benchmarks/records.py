@@ -6,10 +6,14 @@ number are replaced. So any number of records costs the server next to no time a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from functools import cache
 
 A_MINUTE = 1000
 """Records of one minute, and the greatest page."""
+FIELDS = 12
+"""How many a record has."""
 
 _EPOCH = datetime(2021, 3, 1, tzinfo=timezone.utc)
 _MINUTE, _NUMBER = b"@YYYY-MM-DDTHH:M", b"@NUMBER"
@@ -86,3 +90,29 @@ def updated_at(number: int) -> str:
 
 def _stamp(minute: int) -> bytes:
     return (_EPOCH + timedelta(minutes=minute)).strftime("%Y-%m-%dT%H:%M").encode()
+
+
+def more_properties(columns: int) -> dict[str, dict[str, object]]:
+    """The schemas of the fields that :func:`widened` adds."""
+    kinds = ("integer", "string", "number")
+    return {f"field_{place}": {"type": ["null", kinds[place % 3]]} for place in range(FIELDS, columns)}
+
+
+def widened(rows: Sequence[bytes], columns: int, first: int = 0) -> Sequence[bytes]:
+    """The records, numbered from ``first``, with more fields: integers, texts and numbers, until they have so many."""
+    if columns <= FIELDS:
+        return rows
+    more = _more(columns)
+    return [row[:-1] + more[number % len(more)] for number, row in enumerate(map(bytes, rows), start=first)]
+
+
+@cache
+def _more(columns: int) -> list[bytes]:
+    """What records end with instead of ``}``: as many as there are templates of a column."""
+    values = [(f"{n * 7919}", f'"value {n} of a column"', "null" if n % 9 == 0 else f"{n / 8}") for n in range(97)]
+    return [
+        "".join(
+            f',"field_{place}":{values[(row + place) % len(values)][place % 3]}' for place in range(FIELDS, columns)
+        ).encode() + b"}"
+        for row in range(len(values))
+    ]  # fmt: skip

@@ -74,7 +74,7 @@ class PostgresEngine(Engine):
 
     # The connection
 
-    def connect(self) -> None:
+    def connect(self, widest: int = 0) -> None:
         """Connect; make the schema that the URL names."""
         if self._connection is not None:
             return
