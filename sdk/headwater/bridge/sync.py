@@ -95,19 +95,25 @@ def sync(
             tell_gone(map(str, streams_of(stored)), (str(stream.descriptor) for stream in catalog.streams))
         start = resumable(stored, catalog)
         landing = Landing(sink, store, result, batch_bytes, flush_seconds, trial=limit is not None)
-        loop = _Loop(source, landing, limit, transform, progress, control)
-        try:
-            loop.run(catalog, start)
-        except BaseException as error:
-            landing.salvage(interrupted=not isinstance(error, Exception))
-            raise
-        finally:
-            result.end()
-            if progress:
-                progress(result)
+        with _ending(landing, result, progress):
+            _Loop(source, landing, limit, transform, progress, control).run(catalog, start)
     if not result.complete:
         raise IncompleteError(result.failures())
     return result
+
+
+@contextmanager
+def _ending(landing: Landing, result: SyncResult, progress: Callable[[SyncResult], None] | None) -> Iterator[None]:
+    """However the read ends: what is safe is kept, and the result is told."""
+    try:
+        yield
+    except BaseException as error:
+        landing.salvage(interrupted=not isinstance(error, Exception))
+        raise
+    finally:
+        result.end()
+        if progress:
+            progress(result)
 
 
 def check_modes(catalog: ConfiguredCatalog, sink: Sink) -> None:
