@@ -42,15 +42,19 @@ class Postgres:
     :param hba: the lines of pg_hba.conf in place of "everybody is trusted".
     :param tls: the server speaks TLS too, with a certificate for 127.0.0.1 of its own authority
         (:attr:`authority` is the file).
+    :param language: of what it says, such as ``de``; skips the test where PostgreSQL has no such texts.
     :ivar folder: where its cluster, log and certificates are.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None, *, hba: str = _TRUST, tls: bool = False) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, *, hba: str = _TRUST, tls: bool = False, language: str = ""
+    ) -> None:
         self.settings = {**_FAST, **(settings or {})}
         self._held = held()
         self.port: int = self._held.getsockname()[1]
         self._hba = hba
         self._tls = tls
+        self._language = language
 
     def __enter__(self) -> Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
@@ -106,9 +110,12 @@ class Postgres:
         """Start it on its port. Returns when it answers."""
         (self.data / "postgresql.auto.conf").write_text(self._settings(self.port))
         command = ["start", "-w", "-t", str(int(_SECONDS)), "-l", str(self.folder / "log")]
-        done = run_program("pg_ctl", "-D", str(self.data), *command)
+        # Any locale but C lets gettext look at LANGUAGE, and C.UTF-8 is there everywhere.
+        done = run_program("pg_ctl", "-D", str(self.data), *command, language=self._language)
         if done.returncode:
             raise RuntimeError(f"PostgreSQL did not start: {done.stderr.decode()} {self.log()[-2000:]}")
+        if self._language and "ready to accept connections" in self.log():
+            missing(f"PostgreSQL's texts in {self._language!r}: don't let dpkg leave out /usr/share/locale")
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it: ``smart``, ``fast``, or ``immediate``, which is a crash."""
@@ -164,7 +171,8 @@ class Postgres:
         return self.folder / "authority.pem"
 
     def _settings(self, port: int) -> str:
-        fixed = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": ""}
+        more = {"lc_messages": "C.UTF-8"} if self._language else {}
+        fixed = {**more, "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": ""}
         if self._tls:
             names = {"ssl_cert_file": "server.pem", "ssl_key_file": "server.key"}
             fixed |= {"ssl": "on", **{name: str(self.folder / file) for name, file in names.items()}}
@@ -216,12 +224,14 @@ def _template() -> Path:
     return folder / "data"
 
 
-def run_program(program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def run_program(program: str, *arguments: str, language: str = "") -> subprocess.CompletedProcess[bytes]:
     """Run one of its programs as a user who may: PostgreSQL refuses root."""
     argv = [str(_programs() / program), *arguments]
     user = _user()
     more: dict[str, Any] = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
+    if language:
+        environment |= {"LC_ALL": "C.UTF-8", "LANGUAGE": language}
     # To files: a pipe would stay open as long as the server that pg_ctl leaves running.
     with tempfile.TemporaryFile() as said:
         done = subprocess.run(

@@ -34,7 +34,6 @@ _TURNS: tuple[tuple[str, type[SourceError]], ...] = (
     ("3F", ConfigError),  # no such schema
     ("42", ConfigError),  # no right, no such table or column, a filter that is no SQL
     ("22", ConfigError),  # a filter or a state that compares what can't be compared
-    ("08", TransientError),  # the connection
     ("53", TransientError),  # out of connections, memory, disk
     ("55006", TransientError),  # a slot that somebody else reads
     ("55P03", TransientError),  # a lock that was not to be had in time
@@ -43,6 +42,7 @@ _TURNS: tuple[tuple[str, type[SourceError]], ...] = (
     ("40", TransientError),  # on a standby: a conflict with what it repeats
     ("25P0", TransientError),  # the connection was idle for too long
 )
+_WRONG = ("authentication failed", "does not exist", "certificate", "could not translate")
 
 
 class Postgres(Database):
@@ -54,7 +54,10 @@ class Postgres(Database):
     """Rows that are taken before it is looked how many bytes they are."""
 
     def engine_options(self) -> dict[str, Any]:
-        return {**super().engine_options(), "isolation_level": "AUTOCOMMIT"}
+        from headwater import libpq
+
+        found = {"isolation_level": "AUTOCOMMIT", "creator": lambda: libpq.Connection.connect(**self._arguments())}
+        return {**super().engine_options(), **found}
 
     def opened(self) -> Connection:
         if not isinstance(self.url, Address):
@@ -254,10 +257,13 @@ class Postgres(Database):
     # --- failures -----------------------------------------------------------------------------------------
 
     def kind_of_failure(self, error: Any) -> type[SourceError] | None:
-        state = getattr(error, "sqlstate", None)
-        if state is None:
-            return _without_state(str(error)) if hasattr(error, "sqlstate") else super().kind_of_failure(error)
-        return next((turn for start, turn in _TURNS if state.startswith(start)), None)
+        if not hasattr(error, "sqlstate"):
+            return super().kind_of_failure(error)
+        state = error.sqlstate or ""
+        if state and not state.startswith("08"):
+            return next((turn for start, turn in _TURNS if state.startswith(start)), None)
+        # libpq's own failures: it could not connect, or the connection is gone. Poolers give class 08 to all of theirs.
+        return ConfigError if any(each in str(error) for each in _WRONG) else TransientError
 
 
 def _on_one_line(page: bytes) -> bytes:
@@ -265,12 +271,6 @@ def _on_one_line(page: bytes) -> bytes:
     parts = page.split(_QUOTE)
     parts[1::2] = [part.replace(b"\n", b" ").replace(b"\r", b" ") for part in parts[1::2]]
     return b"".join(parts)
-
-
-def _without_state(said: str) -> type[SourceError]:
-    """libpq's own failures: it could not connect, or the connection is gone. A wrong password is told so, too."""
-    wrong = ("authentication failed", "does not exist", "no pg_hba.conf entry", "certificate", "could not translate")
-    return ConfigError if any(each in said for each in wrong) else TransientError
 
 
 def _milliseconds(seconds: float | None) -> int:

@@ -182,13 +182,13 @@ class SlotSnapshot(Snapshot):
         self.lsn = 0
 
     def _held(self) -> tuple[Any, str | None]:
-        import psycopg
+        from headwater import libpq
 
         database = self.database
         assert isinstance(database, Postgres)
         holder = None
         try:
-            holder = psycopg.connect(**database.driver_arguments(), replication="database", autocommit=True)
+            holder = libpq.Connection.connect(**database.driver_arguments(), replication="database", autocommit=True)
             cursor = holder.cursor()
             name = f"headwater_{secrets.token_hex(8)}"
             cursor.execute(f"CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT".encode())

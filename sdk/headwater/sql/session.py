@@ -81,9 +81,9 @@ class Session:
     """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
-        import psycopg
+        from headwater import libpq
 
-        self.driver: Any = psycopg.connect(**arguments, autocommit=True)
+        self.driver: Any = libpq.Connection.connect(**arguments, autocommit=True)
 
     def exec_driver_sql(self, query: str) -> Result:
         """Run a query.

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from headwater.bridge.sink import BatchSize
 from headwater.bridge.sinks import duckdb_file, duckdb_load, duckdb_read
 from headwater.bridge.sinks.columns import Kind, fits, widened
-from headwater.bridge.sinks.duckdb_errors import advice, refusal
+from headwater.bridge.sinks.duckdb_errors import meaning_of, refusal
 from headwater.bridge.sinks.engine import Engine, Key, Load, Part
+from headwater.bridge.sinks.meanings import Meaning
 from headwater.bridge.sinks.names import LINK, OWN, NameRules, TableName, quoted
 
 if TYPE_CHECKING:
@@ -178,9 +179,9 @@ class DuckdbEngine(Engine):
             self.rows("INSERT INTO _headwater_runs (flow, run) VALUES (?, ?)", (flow, run))
         return found
 
-    def advice(self, error: Exception) -> str | None:
-        """What is wrong, and what to do."""
-        return advice(error, self._lock_seconds)
+    def meaning(self, error: Exception) -> Meaning | None:
+        """What an error means."""
+        return meaning_of(error, self._lock_seconds)
 
     def refusal(self, error: Exception) -> str | None:
         """A constraint, or a value that the type can't hold."""

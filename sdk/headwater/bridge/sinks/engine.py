@@ -16,6 +16,7 @@ import msgspec
 
 from headwater.bridge.sink import BatchSize
 from headwater.bridge.sinks.columns import DECODED, Kind, fits, widened
+from headwater.bridge.sinks.meanings import Meaning
 from headwater.bridge.sinks.names import NameRules, TableName, quoted
 from headwater.protocol.fields import FieldPath
 
@@ -165,9 +166,8 @@ class Engine(ABC):
         return self.rows("SELECT run FROM _headwater_runs WHERE flow = ?", (flow,))
 
     @abstractmethod
-    def advice(self, error: Exception) -> str | None:
-        """An error of the database for people: what is wrong, and what to do; None: the error isn't the
-        database's. It has no secret in it."""
+    def meaning(self, error: Exception) -> Meaning | None:
+        """What an error of the database means, without secrets; None: it isn't the database's."""
 
     @abstractmethod
     def refusal(self, error: Exception) -> str | None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from headwater.bridge.sinks import postgres_load, postgres_swap
 from headwater.bridge.sinks.columns import Kind
 from headwater.bridge.sinks.engine import DuplicateKeys, Engine, Key, Load, Part
+from headwater.bridge.sinks.meanings import Meaning
 from headwater.bridge.sinks.names import LINK, OWN, NameRules, TableName, quoted
-from headwater.bridge.sinks.postgres_errors import advice, refusal
+from headwater.bridge.sinks.postgres_errors import meaning_of, refusal
 from headwater.bridge.sinks.postgres_session import begin, marked
 from headwater.bridge.sinks.postgres_url import PostgresUrl
 
@@ -80,8 +81,7 @@ class PostgresEngine(Engine):
             return
         import psycopg
 
-        # Nothing is prepared: a pool between may give the next statement to another session.
-        self._connection = psycopg.connect(self.url.conninfo, autocommit=True, prepare_threshold=None)
+        self._connection = self._connected()
         with self.transaction():
             if self.url.schema:
                 self.make_schema(self.url.schema)
@@ -89,6 +89,12 @@ class PostgresEngine(Engine):
             if schema is None:
                 raise psycopg.errors.InvalidSchemaName("no schema has been selected to create in")
             self._schema = str(schema)
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        from headwater import libpq
+
+        # Nothing is prepared: a pool between may give the next statement to another session.
+        return libpq.Connection.connect(self.url.conninfo, autocommit=True, prepare_threshold=None)
 
     def close(self) -> None:
         """Disconnect."""
@@ -111,7 +117,7 @@ class PostgresEngine(Engine):
             if not self._open().broken:
                 raise
             self._open().close()
-            self._connection = psycopg.connect(self.url.conninfo, autocommit=True, prepare_threshold=None)
+            self._connection = self._connected()
             self._connection.execute(self._begin)
         self._inside = True
         try:
@@ -153,10 +159,9 @@ class PostgresEngine(Engine):
         """Locks the row."""
         return self.rows("SELECT run FROM _headwater_runs WHERE flow = ? FOR UPDATE", (flow,))
 
-    def advice(self, error: Exception) -> str | None:
-        """What is wrong, and what to do."""
-        said = advice(error, self._lock_seconds)
-        return None if said is None else self.url.masked(said)
+    def meaning(self, error: Exception) -> Meaning | None:
+        """What an error means, without the URL's secrets."""
+        return meaning_of(error, self._lock_seconds, self.url.masked)
 
     def refusal(self, error: Exception) -> str | None:
         """A constraint, a value out of range, an index entry or a row too large."""

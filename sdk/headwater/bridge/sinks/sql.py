@@ -17,9 +17,8 @@ from headwater.bridge.sinks.engine import Engine
 from headwater.bridge.sinks.gate import MISFITS
 from headwater.bridge.sinks.options import SqlOptions
 from headwater.bridge.sinks.tables import StreamTables, open_tables
-from headwater.bridge.sinks.turns import is_users
 from headwater.bridge.states.sql import SqlStates
-from headwater.errors import BridgeError, DestinationConfigError, DestinationError
+from headwater.errors import BridgeError, DestinationError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
 from headwater.protocol.messages import State, StreamDescriptor
 
@@ -293,8 +292,7 @@ class SqlSink:
         except BridgeError:
             raise
         except Exception as error:
-            advice = self.engine.advice(error)
-            if advice is None:
+            meaning = self.engine.meaning(error)
+            if meaning is None:
                 raise
-            kind = DestinationConfigError if is_users(advice) else DestinationError
-            raise kind(f"{self.engine.title}, {self.engine.where}: {advice}") from error
+            raise meaning.turn(f"{self.engine.title}, {self.engine.where}: {meaning.todo}") from error

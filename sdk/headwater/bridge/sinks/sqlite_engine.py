@@ -23,7 +23,9 @@ import msgspec
 from headwater.bridge.sinks import sqlite_paths
 from headwater.bridge.sinks.columns import Kind, fits
 from headwater.bridge.sinks.engine import Column, DuplicateKeys, Engine, Key, Load, Part
+from headwater.bridge.sinks.meanings import Meaning
 from headwater.bridge.sinks.names import EXTRACTED_AT, LINK, OWN, NameRules, TableName, quoted
+from headwater.bridge.sinks.sqlite_errors import meaning_of
 from headwater.bridge.sinks.sqlite_rows import conflict, insert
 from headwater.errors import DestinationError
 
@@ -116,14 +118,9 @@ class SqliteEngine(Engine):
         """Execute a statement."""
         return self._open().execute(sql, parameters).fetchall()
 
-    def advice(self, error: Exception) -> str | None:
-        """What is wrong, and what to do."""
-        if not isinstance(error, sqlite3.Error):
-            return None
-        for part, advice in _ADVICE:
-            if part in str(error):
-                return f"{error}. {advice.format(seconds=self._busy_seconds)}"
-        return f"{error}."
+    def meaning(self, error: Exception) -> Meaning | None:
+        """What an error means."""
+        return meaning_of(error, self._busy_seconds)
 
     def refusal(self, error: Exception) -> str | None:
         """A constraint of the table's, or a value beyond SQLite's limits."""
@@ -286,15 +283,3 @@ class SqliteEngine(Engine):
     def load(self, load: Load) -> int:
         """Insert or upsert."""
         return insert(self._open(), load, self.at, self.columns(load.table))
-
-
-_ADVICE = (
-    ("locked", "Another program has held the database for {seconds:.0f} s: end it, then run again."),
-    ("disk is full", "Make room, then run again; nothing was lost."),
-    ("readonly", "Grant write access to the file and its folder."),
-    ("unable to open", "Is there such a folder, and may it be written to?"),
-    ("not a database", "Name another file; this one is something else, or damaged."),
-    ("malformed", "The file is damaged: restore a backup, or name another file."),
-    ("too many columns", "The records have more keys than a table may have columns: select columns."),
-    ("disk I/O", "The disk or its file system fails; look at the system's log."),
-)
