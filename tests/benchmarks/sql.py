@@ -5,7 +5,8 @@ sql_database, by meltanolabs' tap-postgres and by taps of the singer-sdk that it
 round: rows per CPU second of the reading process. dlt's pipeline extracts the rows to lines of JSON in files; its rows
 are also just counted, which writes nothing. Everybody else writes lines to standard output. The floor splices the JSON
 that PostgreSQL's COPY gives by hand. "log" are as many inserted rows of PostgreSQL's log of changes, and its floor what
-just fetches their messages.
+just fetches their messages; psycopg2 reads it in a loop written by hand, and tap-postgres where the server has wal2json
+(Debian's postgresql-15-wal2json).
 """
 
 from __future__ import annotations

@@ -61,10 +61,39 @@ def peers(where: dict[str, str], folder: Path) -> list[Reader]:
         config = {"host": parts.hostname, "port": parts.port, **known}
         tap = _tap("postgres", (str(python.with_name("tap-postgres")),), config, folder)
         found.append(Reader("postgres", "meltanolabs tap-postgres", tap, 25.0))
+    if "log" in where:
+        found += _log(where["log"].partition("#")[0], python, folder)
     return found
 
 
-def _tap(name: str, command: tuple[str, ...], config: dict[str, Any], folder: Path) -> tuple[str, ...]:
+def _log(url: str, python: Path, folder: Path) -> list[Reader]:
+    """Who reads the log of changes; the tap only where the server has wal2json."""
+    script = str(Path(__file__).with_name("sql_log.py"))
+    found = [Reader("log", "psycopg2, pgoutput by hand", (str(python), script, "loop", url))]
+    parts = urlsplit(url)
+    known = {"user": parts.username, "password": "x", "database": "postgres", "filter_schemas": ["public"]}
+    config = {"host": parts.hostname, "port": parts.port, "replication_idle_exit_seconds": 2, **known}
+    if "tap" in _slots(url):
+        tap = str(python.with_name("tap-postgres"))
+        command = _tap("log", (tap,), config, folder, method="LOG_BASED")
+        command = (tap, *command[3:])  # its config names the slot
+        file = str(folder / "tap-log-config.json")
+        found.append(
+            Reader("log", "meltanolabs tap-postgres, wal2json", (str(python), script, "tap", url, file, *command))
+        )
+    return found
+
+
+def _slots(url: str) -> set[str]:
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        return {row[0] for row in connection.execute("SELECT slot_name FROM pg_replication_slots")}
+
+
+def _tap(
+    name: str, command: tuple[str, ...], config: dict[str, Any], folder: Path, method: str = "FULL_TABLE"
+) -> tuple[str, ...]:
     """The command line of a Singer tap that reads the table."""
     files = {kind: folder / f"tap-{name}-{kind}.json" for kind in ("config", "catalog")}
     files["config"].write_text(json.dumps(config))
@@ -74,6 +103,7 @@ def _tap(name: str, command: tuple[str, ...], config: dict[str, Any], folder: Pa
         raise Failed(f"{command[-1]}: {made.stderr[-600:].decode(errors='replace')}")
     streams = [stream for stream in json.loads(made.stdout)["streams"] if stream["table_name"] == "bench"]
     for stream in streams:
+        stream["replication_method"] = method
         for entry in stream["metadata"]:
             entry["metadata"]["selected"] = True
     files["catalog"].write_text(json.dumps({"streams": streams}))

@@ -11,9 +11,11 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
+
+import psycopg
 
 from tests.services.mariadb import MariaDb
 from tests.services.postgres import Postgres
@@ -62,7 +64,9 @@ def _log(stack: ExitStack, rows: int) -> str:
     server.sql("ALTER TABLE bench ADD PRIMARY KEY (id)")
     server.sql("CREATE PUBLICATION pub FOR TABLE bench")
     server.sql("SELECT pg_create_logical_replication_slot('slot', 'pgoutput')")
-    begin = server.sql("SELECT confirmed_flush_lsn::text FROM pg_replication_slots")[0][0]
+    with suppress(psycopg.errors.UndefinedFile):  # Debian's postgresql-15-wal2json is not installed
+        server.sql("SELECT pg_create_logical_replication_slot('tap', 'wal2json')")
+    begin = server.sql("SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = 'slot'")[0][0]
     some = _POSTGRES.partition(" AS ")[2].format(rows=rows) + " WHERE g > number AND g <= number + 1000"
     server.sql(f"DO $$ DECLARE number int; BEGIN FOR number IN 0..{rows - 1} BY 1000 LOOP INSERT INTO bench {some};"
                " COMMIT; END LOOP; END $$")  # fmt: skip
