@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 
 from headwater.bridge.sinks import duckdb as duckdb_sink
 from headwater.bridge.sinks import open_sink
-from headwater.errors import DestinationError, FlowError
+from headwater.errors import DestinationConfigError, DestinationError, FlowError
 from tests.bridge.databases import Database
 from tests.bridge.fakes import records, state, status
 from tests.bridge.landing import records_of, stream
@@ -113,6 +114,12 @@ def test_what_is_no_database_and_no_folder(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello " * 10_000)
     with pytest.raises(DestinationError, match=r"not a valid DuckDB database file.*Name another file"):
         Database("duckdb", f"duckdb:///{tmp_path / 'text'}").land(catalog)
+    with closing(sqlite3.connect(tmp_path / "lite.db")) as lite:
+        lite.execute("CREATE TABLE mine (id)")
+    before = (tmp_path / "lite.db").read_bytes()
+    with pytest.raises(DestinationConfigError, match=r"lite.db: the file is an SQLite database.*sqlite://"):
+        Database("duckdb", f"duckdb:///{tmp_path / 'lite.db'}").land(catalog)
+    assert (tmp_path / "lite.db").read_bytes() == before
     with pytest.raises(DestinationError, match="Is there such a folder"):
         Database("duckdb", f"duckdb:///{tmp_path / 'none' / 'x.db'}").land(catalog)
 

@@ -97,6 +97,7 @@ class DuckdbEngine(Engine):
         """Open the file; wait while another program has it."""
         if self._connection is not None:
             return
+        duckdb_file.look(self.where)
         import duckdb
 
         duckdb_file.make(self.where, widest)

@@ -7,9 +7,24 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from headwater.errors import DestinationConfigError
+
 # DuckDB holds four blocks of each column in memory: smaller ones let wide tables in, and make the file larger.
 _WIDE = 100
 _SMALL_BLOCK = 64 * 1024
+
+
+def look(path: str) -> None:
+    """Refuse an SQLite database, which DuckDB would open as one: it downloads an extension that writes into it.
+
+    :raises DestinationConfigError: when the file is one.
+    """
+    with suppress(OSError), open(path, "rb") as file:  # what can't be read, opening it tells
+        if file.read(16) == b"SQLite format 3\0":
+            raise DestinationConfigError(
+                f"DuckDB, {path}: the file is an SQLite database. Name another file, or write into it by "
+                "sqlite:// in place of duckdb://."
+            )
 
 
 def make(path: str, widest: int) -> None:
