@@ -153,7 +153,7 @@ def test_passwords_and_tls_and_what_is_not_there() -> None:
             (server.url(user="writer", password="pa ss") + "?sslmode=disable", "no encryption.*pg_hba.conf"),
             (server.url("nowhere"), 'database "nowhere" does not exist'),
             (server.url() + "?sslmode=verify-full", "certificate.*sslrootcert|sslrootcert"),
-            (server.url().replace(str(server.port), "1"), "Is the server running"),
+            (server.url().replace(str(server.port), "1"), r"Connection refused\. Is the server running, and are host"),
         ]:
             with pytest.raises(DestinationError, match=f"(?s){said}") as told:
                 Database("postgres", url).land(catalog, {"id": 1})

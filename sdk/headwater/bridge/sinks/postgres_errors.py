@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -89,6 +90,7 @@ def refusal(error: Exception) -> str | None:
 
 
 def _said(error: Any) -> str:
-    """What the server said, on one line; values of the records, which are in the detail, are left out."""
-    text = error.diag.message_primary or str(error)
+    """What the server said, on one line, without libpq's own advice (it begins on an indented line); values of the
+    records, which are in the detail, are left out."""
+    text = error.diag.message_primary or re.sub(r"\n\t[^\n]*\?", "", str(error))
     return " ".join(text.split()).rstrip(".")
