@@ -112,6 +112,23 @@ def test_a_source_without_streams_is_told(
     assert "Flow hub_db: nothing is read, as the source has no streams" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", "Flow hub_db: each run reads 'commits' whole and adds all rows again"),
+        ('streams = ["issues"]', ""),
+        ('mode = "append"', ""),
+        ('mode = "overwrite"', ""),
+    ],
+)
+def test_rows_that_each_run_adds_again_are_told_where_nobody_asked_for_it(
+    flow: Path, caplog: pytest.LogCaptureFixture, said: str, told: str
+) -> None:
+    flow.write_text(FLOW + said)
+    assert cli.main(["run", str(flow)]) == 0
+    assert (told in caplog.text) if told else "adds all rows again" not in caplog.text
+
+
 def test_usage(flow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in (["run"], ["run", str(flow), "--limit", "0"], ["nonsense"], []):
         with pytest.raises(SystemExit) as end:

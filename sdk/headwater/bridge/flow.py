@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from headwater.bridge.choice import with_choice
+from headwater.bridge.choice import default_mode, tell_added_again, with_choice
 from headwater.bridge.sinks.options import SqlOptions
 from headwater.errors import ConfigError, FlowError
 from headwater.protocol.catalog import (
@@ -67,7 +67,7 @@ class Flow:
             return replace(self, streams={name: StreamOptions() for name in names})
         missing = [name for name in names if name not in self.streams]
         if missing:
-            raise FlowError(f"The flow {self.name!r} has no stream {listed(missing)}. It has: {listed(self.streams)}.")
+            raise FlowError(f"The flow has no stream {listed(missing)}. It has: {listed(self.streams)}.")
         return replace(self, streams={name: self.streams[name] for name in names})
 
     def configure(self, catalog: Catalog, modes: Collection[str], *, full_refresh: bool = False) -> ConfiguredCatalog:
@@ -83,18 +83,24 @@ class Flow:
         try:
             configured = catalog.configured(names, full_refresh=full_refresh)
         except ConfigError as error:
-            raise FlowError(f"The flow {self.name!r}: {error}") from None
-        return ConfiguredCatalog(tuple(self._configure(stream, modes, full_refresh) for stream in configured.streams))
+            raise FlowError(str(error)) from None
+        streams = tuple(self._configure(stream, modes, full_refresh) for stream in configured.streams)
+        tell_added_again((one for one in streams if self._mode(one) is None), f"Flow {self.name}")
+        return ConfiguredCatalog(streams)
+
+    def _mode(self, stream: ConfiguredStream) -> DestinationSyncMode | None:
+        """The mode that the flow says for a stream."""
+        return (self.streams or {}).get(stream.stream.name, StreamOptions()).mode or self.options.mode
 
     def _configure(self, stream: ConfiguredStream, modes: Collection[str], full_refresh: bool) -> ConfiguredStream:
         options = (self.streams or {}).get(stream.stream.name, StreamOptions())
         try:
             stream = with_choice(stream, options.primary_key, options.cursor_field)
         except ConfigError as error:
-            raise FlowError(f"The flow {self.name!r}: {error}", stream=stream.stream.name) from None
-        mode = options.mode or self.options.mode
+            raise FlowError(str(error), stream=stream.stream.name) from None
+        mode = self._mode(stream)
         if mode is None:
-            mode = "append_dedup" if stream.primary_key and "append_dedup" in modes else "append"
+            mode = default_mode(stream, modes)
         by_cursor = options.cursor_field is not None and "incremental" in stream.stream.supported_sync_modes
         default = "incremental" if by_cursor else stream.sync_mode
         sync_mode = options.sync_mode or self.options.sync_mode or default
@@ -103,7 +109,7 @@ class Flow:
         if sync_mode not in stream.stream.supported_sync_modes:
             if options.sync_mode or self.streams is not None or sync_mode == "full_refresh":
                 raise FlowError(
-                    f"The flow {self.name!r}, stream {stream.stream.name!r}: the source can't read it with "
+                    f"Stream {stream.stream.name!r}: the source can't read it with "
                     f"{sync_mode!r}. It can: {listed(stream.stream.supported_sync_modes)}.",
                     stream=stream.stream.name,
                 )
@@ -114,7 +120,7 @@ class Flow:
         try:
             return chosen.with_columns(options.columns)
         except ConfigError as error:
-            raise FlowError(f"The flow {self.name!r}: {error}", stream=stream.stream.name) from None
+            raise FlowError(str(error), stream=stream.stream.name) from None
 
 
 def listed(names: Iterable[str]) -> str:

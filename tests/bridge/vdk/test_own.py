@@ -35,13 +35,24 @@ def execute(file: Path, sql: str) -> None:
         connection.executescript(sql)
 
 
-def into(target: str, more: str = "", method: str = "headwater") -> str:
+def into(target: str, more: str = "", method: str | None = "headwater") -> str:
     to = f"DestinationDefinition('db', {method!r}, {target!r})"
     return f"flow.start(DataFlowMappingDefinition(source(count=int(job_input.get_arguments()['n'])), {to}{more}))"
 
 
-def step(target: str, more: str = "", count: int = 5, method: str = "headwater") -> str:
+def step(target: str, more: str = "", count: int = 5, method: str | None = "headwater") -> str:
     return flow_of(into(target, more, method).replace("int(job_input.get_arguments()['n'])", str(count)))
+
+
+def test_a_url_needs_no_method_and_rows_that_come_again_are_told(job: Any, run: Any, tmp_path: Path) -> None:
+    whole = ", sync_mode='full_refresh'"
+    kept = run(job(step(f"sqlite:///{tmp_path / 'x.db'}", whole, method=None)), plugin)
+    cli_assert_equal(0, kept)
+    assert query(tmp_path / "x.db", "SELECT count(*) FROM ones") == [(5,)]
+    assert "adds all rows again" not in kept.output
+    added = run(job(step(f"jsonl:///{tmp_path / 'lines'}", whole, method=None)), plugin)
+    cli_assert_equal(0, added)
+    assert "Source s: each run reads 'ones' whole and adds all rows again" in added.output
 
 
 def test_the_choice_of_states_and_the_destination_s_win(job: Any, run: Any, tmp_path: Path) -> None:

@@ -97,6 +97,13 @@ def test_what_is_wrong_is_named(data: dict[str, Any], words: list[str]) -> None:
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+def test_the_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "flows.toml"
+    file.write_text('[[flows]]\nfrom = "s"\nto = "d"\nmodee = "append"\n')
+    with pytest.raises(FlowError, match=r"flows.toml: flow 1 has 'modee', which is not known"):
+        load_config(file)
+
+
 def test_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN_OF_TEST", "hunter2")
     data = {

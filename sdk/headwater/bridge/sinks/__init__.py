@@ -11,6 +11,13 @@ from headwater.errors import FlowError
 
 FORMS = "sqlite:///FILE, duckdb:///FILE, postgresql://USER:PASSWORD@HOST:PORT/DATABASE, jsonl:///FOLDER, memory://"
 _FILES = ("sqlite", "duckdb", "jsonl")
+_POSTGRES = ("postgresql", "postgres")
+
+
+def is_url(target: str) -> bool:
+    """Whether a text is a URL that names a kind of destination of Headwater's."""
+    scheme, found, _ = target.partition("://")
+    return bool(found) and scheme in (*_FILES, *_POSTGRES, "memory")
 
 
 def open_sink(
@@ -37,7 +44,7 @@ def open_sink(
         from headwater.bridge.sinks.memory import MemorySink
 
         return MemorySink()
-    if scheme in ("postgresql", "postgres") and found:
+    if scheme in _POSTGRES and found:
         from headwater.bridge.sinks.postgres import PostgresSink
 
         return PostgresSink(url, flow, options)

@@ -43,7 +43,8 @@ class DestinationDefinition:
     """A destination as the job uses it.
 
     :ivar id: the job's own name for it.
-    :ivar method: an ingestion method; ``INGEST_METHOD_DEFAULT`` where it is None.
+    :ivar method: an ingestion method; where it is None ``INGEST_METHOD_DEFAULT``, and without that ``headwater`` for a
+        target that is a URL of its.
     :ivar target: what the method wants as a target (mostly a file or an address); ``INGEST_TARGET_DEFAULT``
         where it is None.
     """

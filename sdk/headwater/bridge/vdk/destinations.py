@@ -74,7 +74,7 @@ class Destinations:
         if job is None:
             to = (destination.method, destination.target, destination.collection_id)
             return Resolved(lambda _: JobInputSink(self._job_input, *to), False, False, DEFAULT_BATCH_BYTES)
-        method = job.method(destination.method)
+        method = job.method(destination.method, destination.target)
         target = job.target(destination.target)
         ingester = job.ingester(method)
         if isinstance(ingester, OwnIngester):

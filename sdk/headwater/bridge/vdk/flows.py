@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vdk.plugin.data_sources.data_source import IDataSource  # type: ignore[import-untyped]
 
+from headwater.bridge.choice import tell_added_again
 from headwater.bridge.sink import Sink
 from headwater.bridge.start import tell_gone
 from headwater.bridge.states.mirrored import MirroredSink
@@ -98,6 +99,9 @@ class Flows:
                 source: Any = opened(connector, settings)
                 sink: Sink = resolved.sink(id_)
                 catalog = chosen(source.discover(), selection, names, sink.modes)
+                if names is None:
+                    unsaid = [one for one in catalog.streams if selection.of(one.stream.name).mode is None]
+                    tell_added_again(unsaid, f"Source {id_}")
                 if destination.map_function is not None:
                     source = MappedSource(source, destination.map_function)
                     sink = RoutedSink([sink], _elsewhere(resolved, id_))

@@ -13,6 +13,7 @@ from vdk.internal.builtin_plugins.ingestion.ingester_router import (  # type: ig
     IngesterRouter,
 )
 
+from headwater.bridge.sinks import is_url
 from headwater.bridge.vdk.errors import DefinitionError
 from headwater.bridge.vdk.own import own_factories
 
@@ -65,17 +66,18 @@ class Job:
             raise DefinitionError(f"This job has no connection {database!r}.")
         return self._query(sql, database)
 
-    def method(self, method: str | None) -> str:
-        """The method's registered name: the given one, or ``INGEST_METHOD_DEFAULT``.
+    def method(self, method: str | None, target: str | None = None) -> str:
+        """The method's registered name: the given one, or ``INGEST_METHOD_DEFAULT``, or that of a target's URL.
 
+        :param target: as the destination gives it.
         :raises DefinitionError: when there is none, or none of that name; it lists those that are there.
         """
-        name = method or self.setting("INGEST_METHOD_DEFAULT")
+        name = method or self.setting("INGEST_METHOD_DEFAULT") or ("headwater" if is_url(target or "") else None)
         known = ", ".join(sorted(self.factories)) or "none"
         if not name:
             raise DefinitionError(
-                "The destination has no method and INGEST_METHOD_DEFAULT is not set. "
-                f"The job's ingestion methods are: {known}."
+                "The destination has no method and INGEST_METHOD_DEFAULT is not set. Let its target be a URL, such as "
+                f"sqlite:///FILE, or choose one of the job's ingestion methods: {known}."
             )
         if str(name).lower() not in self.factories:
             raise DefinitionError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from headwater.bridge.choice import with_choice
+from headwater.bridge.choice import default_mode, with_choice
 from headwater.bridge.vdk.definitions import StreamDefinition
 from headwater.bridge.vdk.errors import DefinitionError
 from headwater.protocol.catalog import Catalog, ConfiguredCatalog
@@ -65,8 +65,7 @@ def chosen(
         if sync_mode is not None:
             stream = replace(stream, sync_mode=sync_mode)  # type: ignore[arg-type]
         stream = with_choice(stream, said.key_paths, said.cursor_path)
-        dedup = bool(stream.primary_key) and "append_dedup" in modes
-        mode = said.mode or ("append_dedup" if dedup else "append")
+        mode = said.mode or default_mode(stream, modes)
         stream = replace(stream, destination_sync_mode=mode)  # type: ignore[arg-type]
         streams.append(stream if said.columns is None else stream.with_columns(said.columns))
     return ConfiguredCatalog(tuple(streams))

@@ -59,7 +59,10 @@ def load_config(file_path: str | os.PathLike[str]) -> Definitions:
         raise DefinitionError(f"{os.fspath(file_path)} can't be read: {error.strerror}.") from None
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"{os.fspath(file_path)} is not TOML: {error}.") from None
-    return definitions_from_dict(data)
+    try:
+        return definitions_from_dict(data)
+    except DefinitionError as error:
+        raise DefinitionError(f"{os.fspath(file_path)}: {error}") from None
 
 
 def definitions_from_dict(data: Mapping[str, Any]) -> Definitions:
