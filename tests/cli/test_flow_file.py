@@ -24,6 +24,8 @@ from tests.cli.fake import FLOW, ISSUES, Fake
         ("sqlite:///", "mysql://root:pw@", "'mysql://…' names no destination"),
         ('to = "db"', 'to = "db"\nstreams = ["isues"]', "'isues'"),
         ('to = "db"', 'to = "db"\nstream = ["issues"]', "'stream', which is not known"),
+        ('to = "db"', 'to = "db"\nstreams = []', "flow 1: `streams` is empty. Name some, or leave it out"),
+        ('to = "db"', 'to = "db"\nstreams = ["issues", "issues"]', "the stream 'issues' is named twice"),
         ('to = "db"', 'to = "db"\nmode = "apend"', "must be one of append, append_dedup"),
         (
             'to = "db"',
@@ -89,17 +91,21 @@ def test_a_sink_without_states_has_them_in_a_file(flow: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("target", ["sqlite:///out.db", "jsonl:///out"])
-def test_state_show_and_clear(flow: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
+def test_state_show_and_clear(
+    flow: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
     flow.write_text(FLOW.replace("sqlite:///out.db", target))
     assert cli.main(["run", str(flow), "--no-progress"]) == 0
     capsys.readouterr()
     assert cli.main(["state", "show", str(flow)]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown == {"flow": "hub_db", "states": [State.of_stream(ISSUES, {"at": 3}).raw]}
+    monkeypatch.delenv("TOKEN")  # the source's, which is not asked
     assert cli.main(["state", "clear", str(flow), "--stream", "commits"]) == 2
     assert cli.main(["state", "clear", str(flow), "--stream", "issues"]) == 0
     capsys.readouterr()
     assert cli.main(["state", "show", str(flow)]) == 0
     assert json.loads(capsys.readouterr().out)["states"] == []
+    monkeypatch.setenv("TOKEN", "t")
     assert cli.main(["run", str(flow)]) == 0
     assert cli.main(["state", "clear", str(flow)]) == 0

@@ -54,10 +54,23 @@ _METHODS = {
 }
 
 
-def load_flows(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> list[Flow]:
+class _AsWritten(dict[str, str]):
+    """An environment in which every variable stands for itself."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return f"${{{name}}}"
+
+
+def load_flows(
+    path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, *, sources: bool = True
+) -> list[Flow]:
     """The flows of a file.
 
     :param environ: where ``${NAME}`` is looked up; default: the process's environment.
+    :param sources: False: no source is to be read, so that their ``${NAME}`` stay as they are.
     :raises FlowError: naming the file and the place where it is wrong.
     """
     path = Path(path)
@@ -68,20 +81,21 @@ def load_flows(path: str | os.PathLike[str], environ: Mapping[str, str] | None =
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FlowError(f"{path} is not TOML: {error}.") from None
     try:
-        return _flows(data, path.absolute().parent, os.environ if environ is None else environ)
+        return _flows(data, path.absolute().parent, os.environ if environ is None else environ, sources)
     except FlowError as error:
         raise FlowError(f"{path}: {error}") from None
 
 
-def _flows(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> list[Flow]:
+def _flows(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str], read: bool) -> list[Flow]:
     table_with(data, "the file", (), ("sources", "destinations", "flows"))
     sources = section(data, "sources")
+    given = environ if read else _AsWritten()
     destinations = section(data, "destinations")
     found = data.get("flows") or []
     if not isinstance(found, list) or not found:
         raise FlowError("there is no flow. Add a table [[flows]] with `from` and `to`.")
     flows = [
-        _flow(flow, f"flow {number}", sources, destinations, folder, environ)
+        _flow(flow, f"flow {number}", sources, destinations, folder, environ, given)
         for number, flow in enumerate(found, start=1)
     ]
     names = [flow.name for flow in flows]
@@ -98,12 +112,13 @@ def _flow(
     destinations: Mapping[str, Any],
     folder: Path,
     environ: Mapping[str, str],
+    given: Mapping[str, str],
 ) -> Flow:
     flow = table_with(value, where, ("from", "to"), _FLOW[2:])
     source = defined(sources, flow["from"], "source", where)
     destination = defined(destinations, flow["to"], "destination", where)
     at = f"[sources.{flow['from']}]"
-    connector, foreign = _connector(source, at, environ)
+    connector, foreign = _connector(source, at, given)
     name = flow.get("name", f"{flow['from']}_{flow['to']}")
     if not isinstance(name, str) or not name:
         raise FlowError(f"{where}: `name` must be a text.")
@@ -115,7 +130,7 @@ def _flow(
         source=flow["from"],
         connector=connector,
         foreign=foreign,
-        config=resolved(source.get("config", {}), environ, f"{at}, config"),
+        config=resolved(source.get("config", {}), given, f"{at}, config"),
         url=_url(destination, f"[destinations.{flow['to']}]", environ),
         streams=_streams(flow.get("streams"), where),
         options=_options({k: flow[k] for k in ("sync_mode", "mode") if k in flow}, where),
@@ -156,12 +171,16 @@ def _streams(value: Any, where: str) -> dict[str, StreamOptions] | None:
         ]
     if not isinstance(value, list):
         raise FlowError(f"{where}: `streams` must be a list of names or of tables.")
-    streams = {}
+    if not value:
+        raise FlowError(f"{where}: `streams` is empty. Name some, or leave it out for all.")
+    streams: dict[str, StreamOptions] = {}
     for entry in value:
         table = {"name": entry} if isinstance(entry, str) else entry
         table = table_with(table, f"{where}, an entry of `streams`", ("name",), _STREAM)
-        at = f"{where}, stream {table['name']!r}"
-        streams[str(table.pop("name"))] = _options(table, at)
+        name = str(table.pop("name"))
+        if name in streams:
+            raise FlowError(f"{where}: the stream {name!r} is named twice. Say all of it in one place.")
+        streams[name] = _options(table, f"{where}, stream {name!r}")
     return streams
 
 
