@@ -16,7 +16,7 @@ from headwater.bridge.sinks.jsonl import JsonlSink
 from headwater.bridge.sinks.memory import MemorySink
 from headwater.bridge.sinks.sqlite import SqliteSink
 from headwater.bridge.states.memory import MemoryStates
-from headwater.errors import DestinationError, FlowError, SourceError
+from headwater.errors import DestinationConfigError, DestinationError, FlowError, SourceError
 from headwater.protocol.catalog import CatalogStream, ConfiguredCatalog, ConfiguredStream
 from headwater.protocol.messages import Records, Status, StreamDescriptor, StreamStatus
 from tests.bridge.fakes import Scripted, configured, records, state, status
@@ -96,10 +96,11 @@ def test_names(tmp_path: Path) -> None:
     assert {"issues.jsonl", "a__b.jsonl"} <= {p.name for p in files}
 
 
-def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "out").write_text("")
-    with pytest.raises(DestinationError, match="out can't be written"):
+    with pytest.raises(DestinationConfigError, match=r"out can't be written .*must be a folder"):
         land(tmp_path / "out", status("issues"))
+    assert not caplog.records, "it is told once"
 
 
 def test_open_sink(tmp_path: Path) -> None:

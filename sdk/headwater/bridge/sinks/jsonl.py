@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from headwater.bridge.sink import Batch
-from headwater.errors import DestinationError
+from headwater.errors import DestinationConfigError, DestinationError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
 from headwater.protocol.messages import State, StreamDescriptor
 
@@ -79,7 +79,8 @@ class JsonlSink:
     def close(self) -> None:
         """Remove what an unfinished overwrite left."""
         for path in self._files.values():
-            _aside(path).unlink(missing_ok=True)
+            with suppress(NotADirectoryError):  # nothing was written, as the start has told
+                _aside(path).unlink(missing_ok=True)
 
 
 def _aside(path: Path) -> Path:
@@ -133,7 +134,12 @@ def _sync_folder(folder: Path) -> None:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise DestinationError(
-            f"{path} can't be written ({error.strerror or error}). Make room, or grant access, and run again."
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise DestinationConfigError(
+            f"{path} can't be written ({error.strerror}). The target must be a folder, and what is in it files: "
+            "name another one."
         ) from error
+    except PermissionError as error:
+        raise DestinationConfigError(f"{path} can't be written ({error.strerror}). Grant access to it.") from error
+    except OSError as error:
+        raise DestinationError(f"{path} can't be written ({error.strerror or error}). Make room for it.") from error
