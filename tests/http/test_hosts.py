@@ -142,7 +142,9 @@ def test_from_https_to_http_nothing_is_carried(monkeypatch: pytest.MonkeyPatch) 
         ("https://user:sesame@api.test:8443/a%20b?key=sesame#sesame", "https://api.test:8443/a%20b"),
         ("http://[::1]:80/x", "http://[::1]:80/x"),
         ("http://a:sesame", "(a URL that can't be read)"),
-        ("x?y", "://x"),
+        ("x?y", "x"),
+        ("api.test:8443/a?key=sesame", "api.test:8443/a"),
+        ("user:sesame@api.test/a", "api.test/a"),
     ],
 )
 def test_urls_for_people(url: str, text: str) -> None:

@@ -122,4 +122,6 @@ def shown(url: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "(a URL that can't be read)"
+    if not parts.netloc:  # it lacks its beginning, and whatever it has for a user would be no user
+        return re.split(r"[?#]", url)[0].rpartition("@")[2]
     return f"{parts.scheme}://{host}{port}{parts.path}"
