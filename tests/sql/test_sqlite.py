@@ -315,11 +315,12 @@ def test_the_file_is_never_written(db: sqlite3.Connection, tmp_path: Path) -> No
     assert sorted(tmp_path.iterdir()) == [file]
 
 
-def test_files_that_are_none(tmp_path: Path, db: sqlite3.Connection) -> None:
-    with pytest.raises(ConfigError, match=r"unable to open database file"):
-        SqliteSource.from_config({"path": str(tmp_path / "nowhere.db")}).check()
+def test_files_that_are_none(tmp_path: Path, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=rf"{tmp_path}/nowhere.db failed to connect: unable to open database file"):
+        SqliteSource.from_config({"path": "nowhere.db"}).check()
     (tmp_path / "text.db").write_text("no database " * 100)
-    with pytest.raises(ConfigError, match=r"not a database"):
+    with pytest.raises(ConfigError, match=rf"{tmp_path}/text.db failed .*not a database"):
         SqliteSource.from_config({"path": str(tmp_path / "text.db")}).check()
     with pytest.raises(ConfigError, match=r"no table to read"):
         source_of(db).check()

@@ -115,13 +115,13 @@ class Database(Dialect):
         try:
             connection = self.opened()
         except Exception as error:
-            raise self.failure(error, f"to connect to {self.place}") from error
+            raise self.failure(error, "to connect") from error
         try:
             self.prepare(connection)
         except BaseException as error:
             self.discard(connection)
             if isinstance(error, Exception):
-                raise self.failure(error, f"to begin with {self.place}") from error
+                raise self.failure(error, "to begin") from error
             raise
         return connection
 
@@ -263,7 +263,9 @@ class Database(Dialect):
         kind = self.kind_of_failure(original)
         if kind is None and getattr(error, "connection_invalidated", False):
             kind = TransientError
-        return (kind or SourceError)(f"The database failed {doing}: {said}.", internal=type(original).__name__)
+        return (kind or SourceError)(
+            f"The database {self.place} failed {doing}: {said}.", internal=type(original).__name__
+        )
 
     def kind_of_failure(self, error: Any) -> type[SourceError] | None:
         """Whose turn it is after an exception of the driver: ConfigError, TransientError; None: nobody knows."""

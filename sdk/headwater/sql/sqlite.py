@@ -62,6 +62,11 @@ class Sqlite(Database):
     def engine_options(self) -> dict[str, Any]:
         return {**super().engine_options(), "isolation_level": "AUTOCOMMIT"}
 
+    @property
+    def place(self) -> str:
+        """The file, wherever the command was run."""
+        return str(Path(self.url.database or "").absolute())
+
     def opened(self) -> Connection:
         if isinstance(self.url, Address):
             return cast("Connection", File(self.url.database or ""))
