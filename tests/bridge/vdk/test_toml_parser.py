@@ -97,6 +97,22 @@ def test_what_is_wrong_is_named(data: dict[str, Any], words: list[str]) -> None:
     assert all(word in str(caught.value) for word in words), caught.value
 
 
+def test_urls_start_from_the_file_s_folder_as_on_the_command_line(tmp_path: Path) -> None:
+    targets = {
+        "sqlite:///out/x.db": f"sqlite:///{tmp_path}/out/x.db",
+        "sqlite:////data/x.db": "sqlite:////data/x.db",
+        "jsonl:///lines": f"jsonl:///{tmp_path}/lines",
+        "postgresql://me@h/db": "postgresql://me@h/db",
+        "memory://": "memory://",
+        "x.db": "x.db",
+    }
+    file = tmp_path / "flows.toml"
+    file.write_text("".join(f'[destinations.d{at}]\ntarget = "{target}"\n' for at, target in enumerate(targets)))
+    file.write_text(f'{file.read_text()}[destinations.theirs]\nmethod = "other"\ntarget = "sqlite:///x.db"\n')
+    targets["theirs"] = "sqlite:///x.db"
+    assert [one.target for one in load_config(file).destinations.values()] == list(targets.values())
+
+
 def test_the_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "flows.toml"
     file.write_text('[[flows]]\nfrom = "s"\nto = "d"\nmodee = "append"\n')

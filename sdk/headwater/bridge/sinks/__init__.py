@@ -20,6 +20,12 @@ def is_url(target: str) -> bool:
     return bool(found) and scheme in (*_FILES, *_POSTGRES, "memory")
 
 
+def anchored(url: str, base: str | os.PathLike[str]) -> str:
+    """A destination's URL whose relative path, if it has one, starts from a folder."""
+    scheme, _, path = url.partition(":///")
+    return f"{scheme}:///{Path(base).absolute() / path}" if path and scheme in _FILES else url
+
+
 def open_sink(
     url: str, *, flow: str = "default", base: str | os.PathLike[str] = "", options: SqlOptions | None = None
 ) -> Sink:

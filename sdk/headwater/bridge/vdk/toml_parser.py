@@ -28,9 +28,11 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from headwater.bridge.flow_tables import defined, resolved, section, table_with
+from headwater.bridge.sinks import anchored, is_url
 from headwater.bridge.sinks.options import CHOICES
 from headwater.bridge.vdk.definitions import (
     DataFlowMappingDefinition,
@@ -60,24 +62,25 @@ def load_config(file_path: str | os.PathLike[str]) -> Definitions:
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"{os.fspath(file_path)} is not TOML: {error}.") from None
     try:
-        return definitions_from_dict(data)
+        return definitions_from_dict(data, Path(file_path).parent)
     except DefinitionError as error:
         raise DefinitionError(f"{os.fspath(file_path)}: {error}") from None
 
 
-def definitions_from_dict(data: Mapping[str, Any]) -> Definitions:
+def definitions_from_dict(data: Mapping[str, Any], folder: str | os.PathLike[str] = "") -> Definitions:
     """The definitions in what a TOML file parses to.
 
+    :param folder: from which the relative paths of targets start that are URLs of Headwater's; default: the current.
     :raises DefinitionError: (a ValueError, as in VDK) when a flow names an id that is not defined, listing
         those that are, or when an entry has something missing, wrong or unknown.
     """
     try:
-        return _definitions(data)
+        return _definitions(data, folder)
     except FlowError as error:
         raise DefinitionError(str(error)) from None
 
 
-def _definitions(data: Mapping[str, Any]) -> Definitions:
+def _definitions(data: Mapping[str, Any], folder: str | os.PathLike[str]) -> Definitions:
     sources = {
         id_: SourceDefinition(id=id_, **resolved(table_with(value, where, ("name",), ("config",)), os.environ, where))
         for id_, value in section(data, "sources").items()
@@ -90,6 +93,10 @@ def _definitions(data: Mapping[str, Any]) -> Definitions:
         for id_, value in section(data, "destinations").items()
         for where in (f"[destinations.{id_}]",)
     }
+    for destination in destinations.values():
+        ours = (destination.method or "headwater").lower().startswith("headwater")
+        if ours and is_url(destination.target or ""):
+            destination.target = anchored(str(destination.target), folder)
     flows = []
     for number, flow in enumerate(data.get("flows", []), start=1):
         where = f"flow {number}"
