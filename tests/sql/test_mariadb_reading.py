@@ -43,6 +43,7 @@ def test_by_cursor_with_changes_ties_nulls_and_lookback(sql: Sql, caplog: Any) -
 
 
 def test_cut_off_anywhere_nothing_is_lost(sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mysql, "rows_per_step", 7)
     monkeypatch.setattr(Mysql, "page_size", 100)
     sql("CREATE TABLE t (id int, at int)")
     sql("INSERT INTO t SELECT seq, IF(seq % 5, seq DIV 9, NULL) FROM seq_0_to_499")

@@ -143,6 +143,7 @@ KEYS = [
 
 @pytest.mark.parametrize(("kind", "values"), KEYS)
 def test_reading_goes_on_from_any_key(sql: Sql, kind: str, values: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mysql, "rows_per_step", 1)
     monkeypatch.setattr(Mysql, "page_size", 1)
     sql(f"CREATE TABLE t (k {kind}, n int, PRIMARY KEY (k, n))")
     sql(f"INSERT INTO t VALUES {', '.join(f'({value}, {n})' for value in values for n in (1, 2))}".replace("%", "%%"))

@@ -7,7 +7,7 @@ import re
 import ssl as tls
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from headwater.errors import ConfigError, SourceError, TransientError
 from headwater.sql.database import Database, Rows
@@ -40,13 +40,14 @@ WHERE constraint_schema = {schema} AND check_clause LIKE 'json_valid(%'
 # The server's error numbers: https://mariadb.com/kb/en/mariadb-error-codes/
 _CONFIG = frozenset((1044, 1045, 1049, 1054, 1064, 1109, 1142, 1143, 1146, 1227, 1356, 1370, 1449, 1698, 3159, 1305))
 _DECIMAL = re.compile(r"-?[0-9]{1,65}\.[0-9]{1,38}", re.ASCII)
-_SIZES = {0xFC: 3, 0xFD: 4, 0xFE: 9}
-"""How many bytes a value's length takes, by the first of them; else it is that one."""
 _TRANSIENT = frozenset((1040, 1053, 1205, 1213, 1317, 1927, 1969, 2003, 2006, 2013, 2014, 3024, 1159, 1161, 1203))
 
 
 class Mysql(Database):
     """A MariaDB or MySQL server."""
+
+    rows_per_step = 16
+    """Rows that are taken before it is looked how many bytes they are."""
 
     def engine_options(self) -> dict[str, Any]:
         return {**super().engine_options(), "isolation_level": "AUTOCOMMIT"}
@@ -189,11 +190,10 @@ class Mysql(Database):
         cursor = driver.cursor(SSCursor)
         cursor.execute(self.json(selection))
         size, data = 0, []
-        for record in _records(driver):
-            if record is None:
-                self._too_large(selection)
-            data.append(record)
-            size += len(record)
+        while rows := cursor.fetchmany(self.rows_per_step):
+            found = [text.encode() if text is not None else self._too_large(selection) for (text,) in rows]
+            data += found
+            size += sum(map(len, found))
             if size >= self.page_size:
                 yield self._page(marks, data)
                 size, data = 0, []
@@ -209,7 +209,7 @@ class Mysql(Database):
         found, changes = marks(page, data)
         return Rows(found, changes)
 
-    def _too_large(self, selection: Selection) -> NoReturn:
+    def _too_large(self, selection: Selection) -> bytes:
         raise ConfigError(
             f"Table {selection.table.descriptor} has a row whose JSON is larger than the server's max_allowed_packet. "
             "Have the server's administrator raise it, or deselect the column with large values."
@@ -227,23 +227,6 @@ class Mysql(Database):
         if number in _TRANSIENT or number == 0 or isinstance(error, OSError):
             return TransientError
         return None
-
-
-def _records(driver: Any) -> Iterator[bytes | None]:
-    """The values of a result of one column, as they come; None: a null.
-
-    PyMySQL's own cursor spends as much on a row again, to make a text of what is to be bytes.
-    https://mariadb.com/kb/en/result-set-packets/
-    """
-    read = driver._read_packet
-    while True:
-        packet = read()
-        if packet.is_eof_packet():
-            break
-        data = packet.get_all_data()
-        first = data[0]
-        yield None if first == 0xFB else data[1 if first < 0xFB else _SIZES[first] :]
-    driver._result.unbuffered_active = False
 
 
 def _context(mode: str, ssl: Any, private: Private, host: str) -> tls.SSLContext:
