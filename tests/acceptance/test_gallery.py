@@ -85,6 +85,8 @@ def expected(check: str, folder: Path) -> dict[str, Any]:
         return {"trials": 14}  # chance may spare it now and then
     if check == "E27":
         return {"file_types": (".avro",)}
+    if check == "X11":
+        return {"patience": 10.0}
     if check == "X17":
         return {"metadata": {"data": {"maxSecondsBetweenMessages": 1}}}
     if check not in files:
@@ -143,6 +145,14 @@ def test_a_connector_that_waits_long_is_not_waited_for(tmp_path: Path) -> None:
     assert len(waiting) >= 5
     ends = [run.began + run.seconds for run in waiting]
     assert any(run.began < end for run, end in zip(waiting[1:], ends, strict=False))  # while another one waits
+
+
+def test_a_connector_that_hangs_is_no_connector_that_waits(tmp_path: Path) -> None:
+    with api() as url:
+        found = report("Hangs", tmp_path, ["X11"], config={"api_url": url}, patience=6.0, timeout=3000.0)
+    (result,) = found.results
+    assert result.outcome is Outcome.FAILED, "\n".join(summary(found))
+    assert all("nor said a word: a wait is told" in finding.message for finding in result.findings)
 
 
 def test_the_correct_connector_reads_much(tmp_path: Path) -> None:

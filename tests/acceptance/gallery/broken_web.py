@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -55,9 +56,25 @@ class NoPatience(Correct):
     tries = 1
 
 
+@defect("X11", "hangs without a word after an answer that it did not expect", web=True)
+class Hangs(Correct):
+    tries = 1
+
+    def fetch(self, url: str) -> Any:
+        try:
+            return super().fetch(url)
+        except Failed:
+            time.sleep(3600)
+            raise
+
+    def log(self, message: str, level: str = "INFO") -> None:
+        if level != "WARN":
+            super().log(message, level)
+
+
 @good
 class WaitsLong(Correct):
-    """Tries again after an hour."""
+    """Tries again after an hour, and says so."""
 
     pause = 3600
 

@@ -54,5 +54,6 @@ def fetch(connector: Any, url: str, tries: int) -> Any:
                 raise Failed(f"The API said {error.code}.", "system_error") from None
         except (OSError, HTTPException, ValueError) as error:
             problem = error
+        connector.log(f"{type(problem).__name__}: the next try is in {connector.pause} seconds.", "WARN")
         time.sleep(connector.pause)
     raise Failed(f"The API does not answer: {type(problem).__name__}.", "transient_error")

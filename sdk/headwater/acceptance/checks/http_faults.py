@@ -15,6 +15,7 @@ from headwater.acceptance.engine import Act
 from headwater.acceptance.proxy import Answer, Fault, Request, Rule
 from headwater.acceptance.proxy.faults import refusal
 from headwater.acceptance.proxy.server import Seen
+from headwater.acceptance.recording import Recording
 from headwater.acceptance.results import Finding, Severity, Skipped, records_are
 from headwater.acceptance.streams import name_of
 from headwater.acceptance.web import WebRun, to
@@ -65,8 +66,8 @@ _AGAIN = Scenario("the same page again and again", Fault("answer"), None)
 @check("X11", "Faults of an API are waited out or told; nothing is lost in silence")
 def faults(connector: Connector) -> Iterator[Finding]:
     """429, 500, resets, bodies that are cut or come drop by drop, late answers, 401, a page that comes again and again:
-    everything is read, or the read fails, with an ERROR trace of the right type. It always ends; one that waits for
-    longer than --patience is warned of."""
+    everything is read, or the read fails, with an ERROR trace of the right type. It always ends; one that says
+    that it waits and does so for longer than --patience is warned of."""
     web = connector.web
     requests = web.requests
     if not requests:
@@ -128,6 +129,13 @@ class _Try:
     def _too_often(self) -> bool:
         return self.most is not None and self.rule.happened > self.most
 
+    def _told_since(self, recording: Recording) -> bool:
+        """Whether it has said anything since the fault: a message that is no record, or to standard error."""
+        assert self.first is not None
+        began = self.first - recording.began
+        told = any(line.time >= began and message["type"] in ("LOG", "TRACE") for line, message in recording.messages())
+        return told or bool(recording.said())
+
     def judged(self, run: WebRun) -> Iterator[Finding]:
         """What is to be said of the read."""
         name, recording = self.scenario.name, run.recording
@@ -139,11 +147,12 @@ class _Try:
             yield Finding(f"With {name} it asks for ever: {run.happened} times.", recording)
         elif recording.acted is not None:
             since, silent = (recording.began + recording.acted - moment for moment in (self.first, self.last))
-            yield Finding(
-                f"With {name} it has not ended after {since:.0f} s, and has asked for nothing for {silent:.0f} s: "
-                "how it ends was not waited for (--patience SECONDS).",
-                recording, severity=Severity.WARNING,
-            )  # fmt: skip
+            text = f"With {name} it has not ended after {since:.0f} s, and has asked for nothing for {silent:.0f} s"
+            if self._told_since(recording):
+                yield Finding(f"{text}: how it ends was not waited for (--patience SECONDS).", recording,
+                              severity=Severity.WARNING)  # fmt: skip
+            else:
+                yield Finding(f"{text}, nor said a word: a wait is told. Does it hang? (--patience SECONDS)", recording)
         elif self.most is None:
             yield from _judged(self.connector, run, self.scenario)
 
