@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bridge.foreign.landed import NASTY
-from tests.bridge.foreign.test_singer import TAP
+from tests.bridge.foreign.taps import TAP
 
 PYTHON = shlex.quote(sys.executable)
 

@@ -13,57 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
-OUT = sys.stdout.buffer
-
-
-def put(raw: bytes) -> None:
-    OUT.write(raw)
-    OUT.flush()
-
-
-def say(message: dict[str, Any], end: bytes = b"\n") -> None:
-    put(json.dumps(message).encode() + end)
-
-
-def record(number: int, stream: str = "a", **more: Any) -> dict[str, Any]:
-    return {
-        "type": "RECORD",
-        "record": {"stream": stream, "data": {"id": number, **more}, "emitted_at": 1_700_000_000_000},
-    }
-
-
-def state(at: int, stream: str = "a") -> dict[str, Any]:
-    blob = {"stream_descriptor": {"name": stream}, "stream_state": {"at": at}}
-    return {"type": "STATE", "state": {"type": "STREAM", "stream": blob, "id": at, "unknown": {"kept": [True]}}}
-
-
-def status(what: str, stream: str = "a") -> dict[str, Any]:
-    body = {"stream_descriptor": {"name": stream}, "status": what}
-    return {"type": "TRACE", "trace": {"type": "STREAM_STATUS", "emitted_at": 1.5, "stream_status": body}}
-
-
-def error(message: str, stream: str | None = "a", kind: str = "config_error") -> dict[str, Any]:
-    body: dict[str, Any] = {"message": message, "failure_type": kind}
-    if stream:
-        body["stream_descriptor"] = {"name": stream}
-    return {"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": 1.5, "error": body}}
-
-
-def begin() -> None:
-    """Two records, their state, and a third record."""
-    say(status("STARTED"))
-    say(record(1))
-    say(status("RUNNING"))
-    say(record(2))
-    say(state(2))
-    say(record(3))
-
-
-def finish() -> None:
-    say(state(3))
-    say(status("COMPLETE"))
+import nasty_lines
+from nasty_messages import OUT, begin, error, finish, put, record, say, state, status
 
 
 def well() -> None:
@@ -79,84 +31,9 @@ def both() -> None:
     say(status("COMPLETE", "b"))
 
 
-def noise() -> None:
-    put(b"\xef\xbb\xbf")
-    begin()
-    put(b"Downloading: 100%|####| 3/3\r\n\r\n")
-    put(b'[1, 2]\nnull\n17\n"text"\n{}\n{"type": null}\n{"type":"DEBUG","message":"x"}\n')
-    put(b"\xff\xfe\x00 not utf-8\n")
-    put("a line\u2028of many\x85lines\x0c\n".encode())
-    say({"type": "NEWS", "news": {}})
-    say({"type": "TRACE", "trace": {"type": "ANALYTICS", "emitted_at": 1, "analytics": {"type": "x"}}})
-    say({"type": "LOG", "log": {"level": "LOUD", "message": "hello"}})
-    finish()
-
-
-def flood_of_noise() -> None:
-    begin()
-    for number in range(200_000):
-        OUT.write(b"progress %d\n" % number)
-    finish()
-
-
-def crlf() -> None:
-    begin()
-    say(record(4), b"\r\n")
-    say(state(4), b"\r\n")
-    say(status("COMPLETE"), b"\r\n")
-
-
-def separators() -> None:
-    begin()
-    text = json.dumps(record(4, text="a\u2028b\u2029c\x85d"), ensure_ascii=False)
-    put(text.encode() + b"\n")
-    say(state(4))
-    say(status("COMPLETE"))
-
-
-def values() -> None:
-    begin()
-    put(
-        b'{"type":"RECORD","record":{"stream":"a","data":{"id":4,"x":NaN,"y":"\\ud83d","z":"\xff"},"emitted_at":1.0}}\n'
-    )
-    say(state(4))
-    say(status("COMPLETE"))
-
-
-def huge() -> None:
-    begin()
-    say(record(4, text="x" * (64 * 2**20)))
-    say(state(4))
-    say(status("COMPLETE"))
-
-
-def endless_line() -> None:
-    begin()
-    while True:
-        put(b"x" * 2**20)
-
-
-def cut() -> None:
-    begin()
-    put(b'{"type":"RECORD","record":{"stream":"a","data":{"id":4')
-
-
 def cut_and_fail() -> None:
-    cut()
+    nasty_lines.cut()
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def no_last_newline() -> None:
-    begin()
-    say(state(3))
-    say(status("COMPLETE"), b"")
-
-
-def flood_on_stderr() -> None:
-    begin()
-    for number in range(300_000):
-        sys.stderr.write(f"warning {number}\n")
-    finish()
 
 
 def hang() -> None:
@@ -244,25 +121,6 @@ def old() -> None:
     say({"type": "STATE", "state": {"data": {"at": 2}}})
 
 
-def broken_record() -> None:
-    begin()
-    put(b'{"type":"RECORD","record":{"stream":"a","data":{"id":4}}{"type":"RECORD"}\n')
-    finish()
-
-
-def broken_state() -> None:
-    begin()
-    put(b'{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descr\n')
-    put(b'{"type":"STATE","state":null}\n')
-    finish()
-
-
-def odd_state() -> None:
-    begin()
-    put(b'{"type":"STATE","state":' + os.environ["STATE"].encode() + b"}\n")
-    finish()
-
-
 def unknown_stream() -> None:
     begin()
     say(record(1, "zzz"))
@@ -330,7 +188,7 @@ def many() -> None:
 def main() -> None:
     way, command = sys.argv[1], sys.argv[2]
     if command == "read":
-        found: Callable[[], None] = globals()[way]
+        found: Callable[[], None] = {**vars(nasty_lines), **globals()}[way]
         found()
         return
     if way == "nothing":

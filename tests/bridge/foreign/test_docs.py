@@ -56,7 +56,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "things.jsonl").write_text('{"id": 1}\n{"id": 2}\n')
     shutil.copy(MANIFEST, tmp_path / "manifest.yaml")
     (tmp_path / "config.json").write_text("{}")
-    code = f"import runpy, sys; sys.argv.insert(1, 'well'); runpy.run_path({str(NASTY)!r}, run_name='__main__')"
+    code = (
+        f"import runpy, sys; sys.argv.insert(1, 'well'); sys.path.insert(0, {str(NASTY.parent)!r}); "
+        f"runpy.run_path({str(NASTY)!r}, run_name='__main__')"
+    )
     (tmp_path / "my_connector.py").write_text(code)
     return tmp_path
 

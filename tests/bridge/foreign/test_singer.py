@@ -1,65 +1,24 @@
-"""Taps of every make: what they offer, what of it lands, which states are kept, and what is told of the rest."""
+"""Taps of every make: what they offer, what of it lands, which states are kept, and their configs."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from headwater.bridge import sync
-from headwater.bridge.foreign import CommandSource, ForeignSource
-from headwater.bridge.runners import CommandRunner
-from headwater.bridge.sinks.memory import MemorySink
-from headwater.bridge.states.memory import MemoryStates
-from headwater.errors import ConfigError, ForeignError, HeadwaterError
+from headwater.bridge.foreign import CommandSource
+from headwater.errors import ConfigError, ForeignError
 from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import Control, Records, State
 from tests.bridge.foreign import tap as script
+from tests.bridge.foreign.taps import CONFIG, TAP, Run, no_folder_is_left, tap
 
-TAP = Path(__file__).with_name("tap.py")
-CONFIG = {"token": "s3cret-token"}
-
-
-@pytest.fixture(autouse=True)
-def _leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    yield
-    assert [path for path in tmp_path.glob("headwater-*/*") if path.name != ".lock"] == []
-
-
-def tap(make: str, config: Any = None, runs: Path | None = None, **options: Any) -> ForeignSource:
-    environment = {"RUNS": str(runs)} if runs else {}
-    runner = CommandRunner([sys.executable, str(TAP), make], environment=environment, title="tap")
-    return ForeignSource(config or CONFIG, runner=runner, protocol="singer", options=options)
-
-
-class Run:
-    """Syncs of one flow: what has landed and what is stored after them."""
-
-    def __init__(self) -> None:
-        self.sink, self.states = MemorySink(), MemoryStates()
-        self.error: HeadwaterError | None = None
-
-    def __call__(self, source: ForeignSource, *names: str, catalog: ConfiguredCatalog | None = None) -> Run:
-        self.error = None
-        try:
-            catalog = catalog or source.discover().configured(names or ["orders"])
-            sync(source, catalog, self.sink, self.states)
-        except HeadwaterError as error:
-            self.error = error
-        return self
-
-    def ids(self, stream: str = "orders") -> list[int]:
-        return [row["id"] for row in self.sink.rows.get(stream, [])]
-
-    def stored(self) -> dict[str, Any]:
-        return {str(state.stream or ""): state.stream_state or state.raw for state in self.states.load()}
+__all__ = ["no_folder_is_left"]
+pytestmark = pytest.mark.usefixtures("no_folder_is_left")
 
 
 def test_what_a_tap_offers() -> None:
@@ -177,101 +136,6 @@ def test_spec_from_about_where_there_is_such() -> None:
     properties = tap("about").spec().raw["connectionSpecification"]["properties"]
     assert properties == {"token": {"type": "string", "airbyte_secret": True}}
     assert tap("usual").spec().raw["connectionSpecification"]["additionalProperties"]
-
-
-def test_a_tap_s_exit_code_counts() -> None:
-    run = Run()(tap("fails"))
-    assert isinstance(run.error, ForeignError)
-    assert "ended with exit code 1 before it had read these streams to their end: 'orders'" in str(run.error)
-    assert "CRITICAL 500 for ****" in str(run.error)
-    assert "s3cret" not in str(run.error.internal)
-    assert run.ids() == [1, 2]
-    assert run.stored() == {"orders": {"id": 1}}
-    assert run.sink.completed == []
-
-
-def test_a_schema_that_changes_midway(caplog: pytest.LogCaptureFixture) -> None:
-    run = Run()(tap("changes_schema"))
-    assert run.sink.rows["orders"] == [{"id": 1}, {"id": 2, "extra": "x"}]
-    assert "'orders': its schema changed midway: extra" in caplog.text
-
-
-def test_versions_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    run = Run()(tap("versions"), "people")
-    assert run.sink.rows["people"] == [{"id": 1}]
-    assert "records of other versions than 1 are void" in caplog.text
-
-
-def test_an_empty_state_takes_nothing_back() -> None:
-    assert Run()(tap("empty_states")).stored() == {"orders": {"id": 1}}
-
-
-def test_a_state_with_more_than_bookmarks_is_one_for_all() -> None:
-    run = Run()(tap("other_states"))
-    (state,) = run.states.load()
-    assert state.raw["global"]["shared_state"] == {"bookmarks": {"orders": {"id": 1}}, "more": 5}
-
-
-def test_files_that_a_tap_writes_are_read(tmp_path: Path) -> None:
-    run = Run()(tap("batches", {"folder": str(tmp_path)}))
-    assert run.error is None
-    assert run.ids() == [1, 2, 3, 4, 5]
-    assert run.stored() == {"orders": {"id": 5}}
-
-
-@pytest.mark.parametrize(
-    ("make", "words"), [("parquet", "'parquet'"), ("lost_batch", "/nowhere/x.jsonl can't be read")]
-)
-def test_files_that_can_t_be_read(make: str, words: str) -> None:
-    run = Run()(tap(make))
-    assert isinstance(run.error, ForeignError)
-    assert words in str(run.error)
-
-
-def test_records_without_a_schema_and_of_other_streams(caplog: pytest.LogCaptureFixture) -> None:
-    run = Run()(tap("no_schema"))
-    assert run.error is None
-    assert run.ids() == [1]
-    assert "without a SCHEMA message" in caplog.text
-    assert "stream 'other', which it does not offer" in caplog.text
-
-
-def test_a_tap_that_says_nothing() -> None:
-    run = Run()(tap("nothing", catalog=script.CATALOG))
-    assert isinstance(run.error, ForeignError)
-    assert "exit code 0, but it said nothing of these streams: 'orders'" in str(run.error)
-
-
-def test_an_overwrite_never_empties_a_table_for_a_stream_of_which_nothing_was_said() -> None:
-    run = Run()
-    run.sink.rows["people"] = [{"id": 9}]
-    source = tap("changes_schema")
-    orders, people = source.discover().configured(["orders", "people"]).streams
-    both = ConfiguredCatalog((orders, replace(people, destination_sync_mode="overwrite")))
-    assert isinstance(run(source, catalog=both).error, ForeignError)
-    assert run.ids("people") == [9]
-    assert "people" not in run.sink.completed
-
-
-def test_noise_and_values_that_json_does_not_allow(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    run = Run()(tap("noise"))
-    assert run.error is None
-    assert run.sink.rows["orders"] == [{"id": 1, "note": "a\u2028b"}, {"id": 2, "price": None, "note": "\ufffd"}]
-    assert "a banner" in caplog.text
-
-
-def test_a_record_that_can_t_be_read_is_not_lost() -> None:
-    run = Run()(tap("broken"))
-    assert isinstance(run.error, ForeignError)
-    assert "a record that can't be read" in str(run.error)
-
-
-def test_a_last_line_that_is_cut_off() -> None:
-    run = Run()(tap("cut"))
-    assert isinstance(run.error, ForeignError)
-    assert "its output is not whole" in str(run.error)
 
 
 def test_a_config_that_the_tap_rewrites_is_kept_even_if_it_fails() -> None:
