@@ -5,22 +5,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import shlex
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from headwater.acceptance.engine import How, Stopped, execute
 from headwater.acceptance.image_room import ImageRoom
-from headwater.acceptance.proxy import Answer, Proxy, Request
-from headwater.acceptance.recording import Recording
 from headwater.cli import main
 from tests.acceptance.suite import CONFIG, RUN, TOKEN, write
-from tests.bridge.runners.test_command import gone
 
 
 def command(name: str) -> str:
@@ -165,32 +159,6 @@ def test_wrong_usage(arguments: list[str], told: str, capsys: pytest.CaptureFixt
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_suite_and_the_connector(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    script = tmp_path / "waits.py"
-    script.write_text("import os, sys, time\nopen(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\ntime.sleep(900)\n")
-    pids = tmp_path / "pids"
-    connector = shlex.join([sys.executable, "-S", str(script), str(pids)])
-    words = [sys.executable, "-m", "headwater", "acceptance", "--command", connector, "--timeout", "600"]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as suite:
-        try:
-            end = time.monotonic() + 120
-            while not (pids.exists() and pids.read_text().strip()) and time.monotonic() < end:
-                time.sleep(0.05)
-            suite.send_signal(number)
-            assert suite.wait(150) == code
-        finally:
-            suite.kill()
-    assert all(gone(int(pid)) for pid in pids.read_text().split())
-
-
-def test_a_suite_in_the_background_ignores_interrupts_and_its_connector_does_not(config: str) -> None:
-    words = [sys.executable, "-m", "headwater", "acceptance", "--command", command("NoHandler"), "--config", config]
-    shell = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words, "--only", "X4"]
-    done = subprocess.run(shell, capture_output=True, text=True, check=False)
-    assert "After SIGINT it was ended by signal 2, not with 130 or 1." in done.stdout, done.stdout + done.stderr
-
-
 def test_expected_records_are_not_written_anew_by_a_read_that_fails(tmp_path: Path, config: str) -> None:
     script, records = tmp_path / "fails.sh", tmp_path / "records.jsonl"
     stream = {"name": "users", "json_schema": {"type": "object", "properties": {}},
@@ -203,13 +171,6 @@ def test_expected_records_are_not_written_anew_by_a_read_that_fails(tmp_path: Pa
     files = ["--catalog", str(write(tmp_path / "catalog.json", catalog)), "--expected-records", str(records)]
     assert main(["acceptance", *words, *files]) == 1
     assert '"id": 7' in records.read_text()
-
-
-def test_what_runs_apart_is_killed_when_the_suite_is_ended(tmp_path: Path) -> None:
-    killed: list[str] = []
-    with pytest.raises(Stopped):
-        execute(["sleep", "900"], Recording(1, [], [], tmp_path), How(stopped=lambda: True), killed.append)
-    assert killed == ["KILL"]
 
 
 NODE = """
@@ -237,21 +198,6 @@ def test_what_went_wrong_is_told_without_the_places_in_the_code(
     assert "Node.js v20" not in said
     assert main(["check", "--command", f"sh {tmp_path / 'source.sh'}", "--protocol", "airbyte"]) == 1
     assert "{ / TypeError: state is not iterable" in capsys.readouterr().err
-
-
-def test_the_proxy_ends_with_the_suite(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Proxy] = []
-
-    class Kept(Proxy):
-        def __init__(self, folder: Path, trust: Path | None = None) -> None:
-            super().__init__(folder, trust)
-            made.append(self)
-
-    monkeypatch.setattr("headwater.acceptance.proxy.Proxy", Kept)
-    main(["acceptance", "--command", command("correct"), "--config", config, "--only", "X11"])
-    (proxy,) = made
-    with pytest.raises(ValueError, match="closed file"):
-        proxy.tape.add(Request("GET", "http://127.0.0.1/"), Answer(200, (), b"x"))
 
 
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from headwater.acceptance.client_container import ClientContainer, ClientFailed
 from headwater.acceptance.config_file import ConfigFile, load
-from headwater.acceptance.running import yaml_of
+from headwater.acceptance.given import yaml_of
 from headwater.acceptance.settings import Settings
 from headwater.cli import main
 from headwater.errors import ConfigError

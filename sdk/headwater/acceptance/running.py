@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from headwater.acceptance import config_file
 from headwater.acceptance.checks import Check, load
 from headwater.acceptance.client_container import ClientFailed
 from headwater.acceptance.connector import Connector
+from headwater.acceptance.given import file_of, metadata_of, whole, yaml_of
 from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.large import LARGE
 from headwater.acceptance.reports.terminal import summary
@@ -93,14 +93,14 @@ def in_folder(folder: Path) -> Settings:
     metadata, baseline = folder / "metadata.yaml", folder / "acceptance-baseline"
     return Settings(
         folder=folder.resolve(),
-        metadata=_metadata(metadata) if metadata.is_file() else None,
+        metadata=metadata_of(metadata) if metadata.is_file() else None,
         baseline=baseline.resolve() if baseline.is_dir() else None,
     )
 
 
 def _config_file(options: argparse.Namespace) -> Path | None:
     if options.config_file:
-        return _file(options.config_file, "--config-file")
+        return file_of(options.config_file, "--config-file")
     path = Path(options.folder or ".") / config_file.NAME
     return path if options.folder and path.is_file() else None
 
@@ -143,8 +143,8 @@ def _settings(options: argparse.Namespace, base: Settings) -> Settings:
                 raise ConfigError(f"--{name}: there is no file {value}.")
             changes["configured_catalog" if name == "catalog" else name] = path
     if options.metadata:
-        changes["metadata"] = _metadata(_file(options.metadata, "--metadata"))
-    invalid = [ConnectionCase(_file(one, "--invalid-config"), "failed") for one in options.invalid_config or ()]
+        changes["metadata"] = metadata_of(file_of(options.metadata, "--metadata"))
+    invalid = [ConnectionCase(file_of(one, "--invalid-config"), "failed") for one in options.invalid_config or ()]
     if invalid:
         changes["connection"] = [*base.connection, *invalid]
     if options.empty_stream:
@@ -156,55 +156,6 @@ def _settings(options: argparse.Namespace, base: Settings) -> Settings:
     if options.env:
         changes["environment"] = {**base.environment, **variables(options.env)}
     return replace(base, **changes)
-
-
-def _file(name: str, option: str) -> Path:
-    if not Path(name).is_file():
-        raise ConfigError(f"{option}: there is no file {name}.")
-    return Path(name).absolute()
-
-
-def yaml_of(path: Path) -> Any:
-    """A YAML file's content.
-
-    :raises ConfigError: it is none.
-    """
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}.") from None
-    except (yaml.YAMLError, ValueError) as error:  # also what is no UTF-8, or no date
-        raise ConfigError(f"{path} is no YAML: {error}.") from None
-
-
-def _metadata(path: Path) -> dict[str, Any]:
-    found = yaml_of(path)
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} must hold an object, with `metadataSpecVersion` and `data`.")
-    return found
-
-
-def whole(settings: Settings) -> Settings:
-    """The same, once what the connector is to be given was found to be JSON.
-
-    :raises ConfigError: it is none, or no object.
-    """
-    for option, path in (("--config", settings.config), ("--catalog", settings.configured_catalog)):
-        if path is None:
-            continue
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{option}: {path} can't be read: {error.strerror}.") from None
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"{option}: {path} is no JSON: {error}.") from None
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{option}: {path} is no UTF-8 at byte {error.start}.") from None
-        if not isinstance(found, dict):
-            raise ConfigError(f"{option}: {path} must hold a JSON object.")
-    return settings
 
 
 def _ignored(given: Sequence[str], base: Settings) -> dict[str, list[str]]:

@@ -18,9 +18,10 @@ import pytest
 from headwater.acceptance import config_file
 from headwater.acceptance.checks import Check
 from headwater.acceptance.connector import Connector
+from headwater.acceptance.given import whole, yaml_of
 from headwater.acceptance.image_room import ImageRoom
 from headwater.acceptance.rooms import CommandRoom, Room, folder_room, package_room
-from headwater.acceptance.running import in_folder, whole, yaml_of
+from headwater.acceptance.running import in_folder
 from headwater.acceptance.suite import chosen, run_one
 from headwater.testing.acceptance import tell
 
