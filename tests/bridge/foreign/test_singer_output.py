@@ -16,11 +16,18 @@ __all__ = ["no_folder_is_left"]
 pytestmark = pytest.mark.usefixtures("no_folder_is_left")
 
 
-def test_a_tap_s_exit_code_counts() -> None:
+def test_a_tap_s_exit_code_counts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     run = Run()(tap("fails"))
     assert isinstance(run.error, ForeignError)
     assert "ended with exit code 1 before it had read these streams to their end: 'orders'" in str(run.error)
     assert "CRITICAL 500 for ****" in str(run.error)
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [one for one in told if one[1] in ("so far", "500 for ****", "bye")] == [
+        ("INFO", "so far"),
+        ("CRITICAL", "500 for ****"),
+        ("INFO", "bye"),
+    ]
     assert "s3cret" not in str(run.error.internal)
     assert run.ids() == [1, 2]
     assert run.stored() == {"orders": {"id": 1}}

@@ -35,6 +35,7 @@ _SECRET = re.compile(
 )
 _IN_URL = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
 _SHORTEST_SECRET = 4
+_LEVEL = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL)[: ]\s*")
 _FRAME = re.compile(r"\s+at |\s*\.\.\. \d+ (more|common)|Node\.js v\d|[\s^~]+$")
 
 
@@ -66,9 +67,7 @@ class Talk(Generic[M]):
         self._noise = 0
         self._last_log = ""
         self._lines = Lines()
-        self._process = runner.start(
-            arguments, files, network=network, said=lambda line: log.info("%s", mask(line)[:_SAID])
-        )
+        self._process = runner.start(arguments, files, network=network, said=lambda line: _log(log, mask(line)))
 
     def __enter__(self) -> Talk[M]:
         return self
@@ -166,6 +165,13 @@ def config_of(talk: Talk[Any], before: Mapping[str, Any]) -> Mapping[str, Any] |
     except (ForeignError, msgspec.MsgspecError):
         return None
     return found if isinstance(found, Mapping) and found and found != before else None
+
+
+def _log(log: logging.Logger, line: str) -> None:
+    """A line of its standard error, at the level with which it begins (as those of taps do), else as information."""
+    found = _LEVEL.match(line)
+    level: int = getattr(logging, found[1]) if found else logging.INFO
+    log.log(level, "%s", line[found.end() if found else 0 :][:_SAID])
 
 
 def telling(stderr: str) -> list[str]:
