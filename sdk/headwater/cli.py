@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
+import headwater
 from headwater.cli_acceptance import add_acceptance
 from headwater.cli_foreign import add_foreign
 from headwater.cli_image import add_image
@@ -78,11 +79,13 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="headwater", description="Run flows from sources into databases.")
+    parser.add_argument("--version", action="version", version=f"headwater {headwater.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the flows of a TOML file")
     run.add_argument("file", metavar="FLOW.TOML")
     run.add_argument("--limit", type=_positive, metavar="N", help="a trial: at most N records of each stream")
+    run.add_argument("--flow", action="append", metavar="NAME", help="only this flow (repeatable)")
     run.add_argument("--stream", action="append", metavar="NAME", help="only this stream (repeatable)")
     run.add_argument("--full-refresh", action="store_true", help="read everything again, from the beginning")
     run.add_argument("--state-file", metavar="FILE", help="keep the states in this file")
@@ -95,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     state = commands.add_parser("state", help="show or clear the stored states of flows")
     state.add_argument("what", choices=("show", "clear"))
     state.add_argument("file", metavar="FLOW.TOML")
+    state.add_argument("--flow", action="append", metavar="NAME", help="only this flow (repeatable)")
     state.add_argument("--stream", action="append", metavar="NAME", help="only this stream (repeatable)")
     state.add_argument("--state-file", metavar="FILE", help="the file in which the states are kept")
     state.set_defaults(command=_state)

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     Returns the exit code: 0 when all are complete, else 1; 2 when every failure was a wrong configuration
     before anything was read.
     """
-    flows = load_flows(options.file)
+    flows = load_flows(options.file, names=options.flow)
     if options.state_file and len(flows) > 1:
         raise FlowError(f"--state-file is for one flow, but {options.file} has {len(flows)}.")
     codes = []

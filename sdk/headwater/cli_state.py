@@ -28,7 +28,7 @@ class _Store(Protocol):
 
 def state(options: argparse.Namespace) -> int:
     """Show the states as JSON, or clear them; all, or those of the named streams."""
-    for flow in load_flows(options.file, sources=False):
+    for flow in load_flows(options.file, sources=False, names=options.flow):
         with _store(flow, options) as store:
             states = store.load()
             if options.what == "show":

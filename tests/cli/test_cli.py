@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import headwater
 from headwater import cli
 from headwater.cli_run import paragraph
 from headwater.errors import ConfigError, IncompleteError, SourceError, TransientError
@@ -156,6 +158,27 @@ def test_one_failing_flow_does_not_stop_the_next(flow: Path, capsys: pytest.Capt
     )
     assert cli.main(["run", str(flow)]) == 2
     assert rows(flow, "SELECT count(*) FROM issues") == [(3,)]
+
+
+def test_one_flow_of_several(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = FLOW.replace('sqlite:///out.db"', 'sqlite:///out.db"\n[destinations.other]\ntarget = "sqlite:///other.db"')
+    flow.write_text(both + '[[flows]]\nfrom = "hub"\nto = "other"\nname = "second"\n')
+    assert cli.main(["run", str(flow), "--flow", "third"]) == 2
+    assert "there is no flow 'third'. There are: 'hub_db', 'second'." in capsys.readouterr().err
+    assert cli.main(["run", str(flow), "--flow", "second"]) == 0
+    assert (flow.parent / "other.db").exists() and not (flow.parent / "out.db").exists()
+    assert cli.main(["run", str(flow)]) == 0
+    assert cli.main(["state", "clear", str(flow), "--flow", "hub_db", "--stream", "issues"]) == 0
+    capsys.readouterr()
+    assert cli.main(["state", "show", str(flow), "--flow", "second"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["flow"], len(shown["states"])) == ("second", 1), "the other flow's state is as it was"
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"headwater {headwater.__version__}\n"
 
 
 PROCESS = """

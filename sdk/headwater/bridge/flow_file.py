@@ -26,11 +26,11 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from headwater.bridge.flow import Flow, StreamOptions
+from headwater.bridge.flow import Flow, StreamOptions, listed
 from headwater.bridge.flow_tables import defined, resolved, section, table_with
 from headwater.bridge.foreign.opened import checked, kind_of
 from headwater.bridge.sinks import FORMS
@@ -65,12 +65,17 @@ class _AsWritten(dict[str, str]):
 
 
 def load_flows(
-    path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, *, sources: bool = True
+    path: str | os.PathLike[str],
+    environ: Mapping[str, str] | None = None,
+    *,
+    sources: bool = True,
+    names: Sequence[str] | None = None,
 ) -> list[Flow]:
     """The flows of a file.
 
     :param environ: where ``${NAME}`` is looked up; default: the process's environment.
     :param sources: False: no source is to be read, so that their ``${NAME}`` stay as they are.
+    :param names: only these flows; default: all.
     :raises FlowError: naming the file and the place where it is wrong.
     """
     path = Path(path)
@@ -81,9 +86,18 @@ def load_flows(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FlowError(f"{path} is not TOML: {error}.") from None
     try:
-        return _flows(data, path.absolute().parent, os.environ if environ is None else environ, sources)
+        flows = _flows(data, path.absolute().parent, os.environ if environ is None else environ, sources)
+        return flows if names is None else _named(flows, names)
     except FlowError as error:
         raise FlowError(f"{path}: {error}") from None
+
+
+def _named(flows: Iterable[Flow], names: Sequence[str]) -> list[Flow]:
+    known = {flow.name: flow for flow in flows}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise FlowError(f"there is no flow {listed(missing)}. There are: {listed(known)}.")
+    return [flow for name, flow in known.items() if name in names]
 
 
 def _flows(data: Mapping[str, Any], folder: Path, environ: Mapping[str, str], read: bool) -> list[Flow]:
