@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import socketserver
+import struct
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -115,6 +120,50 @@ def test_a_source_whose_server_speaks_german(german: Postgres, state: str) -> No
 def test_a_source_that_sqlalchemy_connects(german: Postgres) -> None:
     german.sql("CREATE TABLE numbers AS SELECT 1 AS id")
     assert [stream.name for stream in postgres_source(german.url(), Alchemical).discover().streams] == ["numbers"]
+
+
+@contextmanager
+def pooler(says: str) -> Iterator[str]:
+    """The URL of what refuses every login as PgBouncer 1.18 does: whatever it is, the state is 08P01."""
+    fields = b"".join(code + text.encode() + b"\0" for code, text in ((b"S", "FATAL"), (b"C", "08P01"), (b"M", says)))
+    answer = b"E" + struct.pack(">I", len(fields) + 5) + fields + b"\0"
+
+    class Refusing(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while start := self.request.recv(4):
+                (size,) = struct.unpack(">I", start)
+                asked = self.request.recv(size - 4, socket.MSG_WAITALL)
+                if asked[:4] == struct.pack(">I", 80877103):  # for TLS
+                    self.request.sendall(b"N")
+                else:
+                    self.request.sendall(answer)
+                    return
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"postgresql://writer:wr0ng@127.0.0.1:{server.server_address[1]}/some"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("says", "todo", "users"),
+    [
+        ("password authentication failed", "Look at the user and the password", True),
+        ("no such database: some", "Create the database", True),
+        ("server login has been failing", "", False),
+    ],
+)
+def test_a_pooler_that_gives_one_state_to_all(says: str, todo: str, users: bool) -> None:
+    with pooler(says) as url:
+        with pytest.raises(DestinationError, match=rf"{says}\..*{todo}") as told:
+            Database("postgres", url).land(stream(properties={"id": {"type": "integer"}}), {"id": 1})
+        assert told.value.failure_type == ("config_error" if users else "system_error")
+        with pytest.raises(ConfigError if users else TransientError, match=says):
+            postgres_source(url).check()
 
 
 class Alchemical(PostgresSource):

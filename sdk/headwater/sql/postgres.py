@@ -42,7 +42,7 @@ _TURNS: tuple[tuple[str, type[SourceError]], ...] = (
     ("40", TransientError),  # on a standby: a conflict with what it repeats
     ("25P0", TransientError),  # the connection was idle for too long
 )
-_WRONG = ("authentication failed", "does not exist", "certificate", "could not translate")
+_WRONG = ("authentication failed", "does not exist", "no such database", "certificate", "could not translate")
 
 
 class Postgres(Database):

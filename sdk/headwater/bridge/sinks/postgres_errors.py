@@ -12,6 +12,7 @@ from headwater.bridge.sinks.meanings import DATABASES, UNKNOWN, USERS, Meaning, 
 _RIGHTS = (
     "Grant the user that right: on the database and the schema USAGE and CREATE; on a table, that its user owns it."
 )
+_NO_DATABASE = Meaning(USERS, "Create the database, or name another.")
 _LOGIN = Meaning(USERS, "Look at the user and the password: in the URL, in PGPASSWORD or in ~/.pgpass.")
 _GONE = Meaning(DATABASES, "Somebody dropped or renamed it meanwhile. Run again.")
 _LOST = Meaning(DATABASES, "The connection was lost: was the server stopped? Run again; nothing was lost.")
@@ -22,7 +23,7 @@ _MEANINGS = {
     "28": Meaning(USERS, "The server lets nobody in from here that way: look at the user, pg_hba.conf and sslmode."),
     "28P01": _LOGIN,
     "2BP01": Meaning(DATABASES, "Something else depends on it. Drop that, run again, and make it anew."),
-    "3D000": Meaning(USERS, "Create the database, or name another."),
+    "3D000": _NO_DATABASE,
     "3F000": Meaning(USERS, "Create the schema, or name one that there is with ?schema=NAME in the URL."),
     "40": Meaning(DATABASES, "Another session changed the same rows. Run again; nothing was lost."),
     "40P01": Meaning(
@@ -51,6 +52,7 @@ _TEXTS = (
     ("authentication failed", _LOGIN),
     ("certificate", Meaning(USERS, "Look at sslmode and sslrootcert in the URL.")),
     ("does not exist", Meaning(USERS, "Look at the names of the user and the database.")),
+    ("no such database", _NO_DATABASE),
     ("SSL", Meaning(DATABASES, "Look at sslmode in the URL: does the server speak TLS?")),
     ("refused", Meaning(DATABASES, "Is the server running, and are host and port right?")),
     ("Name or service not known", Meaning(USERS, "Is the host's name right?")),
