@@ -177,7 +177,9 @@ def test_exit_with_its_last_words_but_without_secrets() -> None:
 
 
 def test_killed() -> None:
-    Landed(nasty("killed")).failed(ForeignError, "SIGKILL", "out of memory")
+    killed = Landed(nasty("killed"))
+    killed.failed(ForeignError, "SIGKILL", "out of memory")
+    assert killed.error is not None and killed.error.failure_type == "transient_error", "it is not its author's turn"
 
 
 def test_an_error_that_was_told_says_whose_turn_it_is() -> None:

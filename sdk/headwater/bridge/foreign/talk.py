@@ -106,9 +106,12 @@ class Talk(Generic[M]):
         words = self.last_words(end)
         said = f" It said last: {words}" if words else ""
         cut = " Its last line was cut off." if self.cut else ""
-        return ForeignError(
+        error = ForeignError(
             f"The connector {self.title} {end.reason}{but}.{cut}{said}", internal=self._mask(end.stderr)
         )
+        if end.was_ended:
+            error.failure_type = "transient_error"
+        return error
 
     def last_words(self, end: Exit) -> str:
         """What it said last of what went wrong, without secrets: the end of standard error, else of its log."""

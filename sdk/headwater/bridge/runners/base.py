@@ -41,6 +41,11 @@ class Exit:
     reason: str
     stderr: str = ""
 
+    @property
+    def was_ended(self) -> bool:
+        """Whether somebody, or the machine, ended it by a signal: it is no fault of its own."""
+        return self.code - 128 in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+
     @staticmethod
     def of(code: int, stderr: str = "", *, hint: str = "") -> Exit:
         """Of a code as the operating system gives it; negative for a signal.
