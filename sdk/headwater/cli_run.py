@@ -137,10 +137,9 @@ def _sync(
 
 def stopped_line(result: SyncResult) -> str:
     """What became of a sync that was asked to stop."""
-    landed = sum(stream.landed for stream in result.streams.values())
     states = sum(stream.states for stream in result.streams.values())
     return (
-        f"it was asked to stop. Of {result.records:,} rows that were read {landed:,} are in the destination; "
+        f"it was asked to stop. Of {result.records:,} rows that were read {result.landed:,} are in the destination; "
         f"{states:,} state{'' if states == 1 else 's'} of this run {'is' if states == 1 else 'are'} stored. "
         "Run again: it goes on from the last state."
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headwater.bridge.progress import Display, size
+from headwater.bridge.progress import Display, size, total_line
 from headwater.bridge.result import SyncResult
 from headwater.protocol.messages import Estimate, Status, StreamDescriptor
 from tests.bridge.fakes import configured
@@ -54,6 +54,17 @@ def test_on_a_terminal(columns: Any) -> None:
     display(of)
     assert "complete" in out.getvalue()
     display.erase()  # nothing is drawn any more
+
+
+def test_of_what_failed_the_last_line_says_how_much_has_landed() -> None:
+    of = result("issues")
+    (issues,) = of.streams.values()
+    issues.landed = 1000
+    assert "in the destination" not in total_line(of)
+    of.end()
+    assert total_line(of).startswith("1,234 rows, 1,000 of them in the destination, 5.6 MB")
+    issues.status = Status.COMPLETE
+    assert total_line(of).startswith("1,234 rows, 5.6 MB")
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (10, 3), (0, 0), (200, 8)])

@@ -106,12 +106,14 @@ class _Erasing(logging.Handler):
 
 
 def total_line(result: SyncResult) -> str:
-    """All streams in one line."""
+    """All streams in one line; of a sync that failed also what became of its rows."""
     done = sum(stream.complete for stream in result.streams.values())
     speed = result.records / result.elapsed if result.elapsed > 0 else 0.0
     refused = f"{result.refused:,} refused, " if result.refused else ""
+    failed = result.duration is not None and not result.complete
+    landed = f"{result.landed:,} of them in the destination, " if failed else ""
     return (
-        f"{result.records:,} rows, {refused}{size(result.bytes)}, {speed:,.0f} rows/s, "
+        f"{result.records:,} rows, {landed}{refused}{size(result.bytes)}, {speed:,.0f} rows/s, "
         f"{done} of {len(result.streams)} streams complete, {result.elapsed:.0f} s"
     )
 

@@ -84,6 +84,11 @@ class SyncResult:
         return sum(stream.records for stream in self.streams.values())
 
     @property
+    def landed(self) -> int:
+        """Records that the destination acknowledged, of all streams."""
+        return sum(stream.landed for stream in self.streams.values())
+
+    @property
     def bytes(self) -> int:
         """Bytes of JSON read, of all streams."""
         return sum(stream.bytes for stream in self.streams.values())
