@@ -104,6 +104,16 @@ def test_a_table_that_changes_its_columns_goes_on(sql: Any) -> None:
     assert [row.get("more") for row in rows(run(sql, first))] == [None, 7, 7]
 
 
+def test_a_table_that_takes_the_place_of_another_comes_after_it(sql: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("headwater.sql.postgres_cdc._ROWS", 5)
+    first = run(sql)
+    sql("BEGIN; INSERT INTO orders VALUES (1, 'old'); ALTER TABLE orders RENAME TO former;"
+        " CREATE TABLE orders (LIKE former INCLUDING ALL);"
+        " INSERT INTO orders SELECT g, 'new' FROM generate_series(1, 6) g; COMMIT")  # fmt: skip
+    found = [(row["id"], row["note"]) for row in rows(run(sql, first))]
+    assert found == [(1, "old"), *((number, "new") for number in range(1, 7))]
+
+
 def test_a_type_that_was_dropped_since(sql: Any, caplog: Any) -> None:
     """The log has the text of its values: that is all an enumeration is, and of a composite it is nothing."""
     sql("CREATE TYPE mood AS ENUM ('sad')")

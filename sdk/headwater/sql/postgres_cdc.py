@@ -210,7 +210,10 @@ class Capture:
                         if len(pending.rows) >= _ROWS or pending.size >= _BYTES:
                             yield from self._flush(rewriting, oid)
                 elif isinstance(message, Relation):
-                    yield from self._flush(rewriting, message.oid)  # its columns may be others now
+                    for oid, pending in list(self._pending.items()):
+                        # its columns may be others now, or it has another one's name, whose rows come first
+                        if oid == message.oid or pending.relation.descriptor == message.descriptor:
+                            yield from self._flush(rewriting, oid)
                     relations[message.oid] = message
                     followed.pop(message.oid, None)
                     if (name := message.descriptor) in streams:
