@@ -110,7 +110,10 @@ class Places:
     def get(self, place: int) -> Any:
         """What is known there; None: nothing."""
         with self._lock:
-            return self._value(place, self._known[place])
+            known = self._known[place]
+            if known == _ELSEWHERE:
+                return self._others.get(place)
+        return msgspec.json.decode(known) if known else None
 
     def set(self, place: int, value: Any) -> bool:
         """Remember it; says whether it was news."""
@@ -125,11 +128,6 @@ class Places:
             if text == _ELSEWHERE:
                 self._others[place] = value
             return True
-
-    def _value(self, place: int, known: bytes) -> Any:
-        if known == _ELSEWHERE:
-            return self._others.get(place)
-        return msgspec.json.decode(known) if known else None
 
     def _pop_alike(self, partition: Partition) -> Any:
         """What was known of the one that is alike, which is forgotten; None: there is none."""
@@ -153,9 +151,9 @@ class Places:
     def items(self) -> Iterator[tuple[dict[str, Any], Any]]:
         """All partitions of which something is known, in the order in which they came."""
         for place in range(len(self._keys)):
-            known = self._known[place]
-            if known:
-                yield self._partition(place), self._value(place, known)
+            value = self.get(place)
+            if value is not None:
+                yield self._partition(place), value
 
     def to_json(self) -> Iterator[tuple[bytes, bytes | None, Any]]:
         """The JSON of each partition of which something is known, and that as JSON, or (None) as what it is."""
