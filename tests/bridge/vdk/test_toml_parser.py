@@ -50,6 +50,14 @@ def test_a_file(tmp_path: Path) -> None:
         [flows.streams.one]
         columns = ["a"]
         [flows.streams.two]
+        [[flows]]
+        from = "s"
+        to = "d"
+        [[flows.streams]]
+        name = "one"
+        columns = ["a"]
+        [[flows.streams]]
+        name = "two"
         """
     )
     assert load_config(str(file)) == Definitions(
@@ -58,9 +66,12 @@ def test_a_file(tmp_path: Path) -> None:
         [
             DataFlowMappingDefinition(S, D),
             DataFlowMappingDefinition(S, D, streams=["one"], sync_mode="full_refresh", mode="overwrite"),
-            DataFlowMappingDefinition(
-                S, D, streams={"one": StreamDefinition(columns=["a"]), "two": StreamDefinition()}
-            ),
+            *[
+                DataFlowMappingDefinition(
+                    S, D, streams={"one": StreamDefinition(columns=["a"]), "two": StreamDefinition()}
+                )
+            ]
+            * 2,
         ],
     )
 
@@ -82,6 +93,8 @@ FLOW = {"from": "s", "to": "d"}
         ({"flows": [{**FLOW, "mode": "upsert"}]}, ["'upsert'", "append_dedup"]),
         ({"flows": [{**FLOW, "sync_mode": "full"}]}, ["'full'", "full_refresh"]),
         ({"flows": [{**FLOW, "streams": "one"}]}, ["streams"]),
+        ({"flows": [{**FLOW, "streams": [{"columns": ["a"]}]}]}, ["streams", "`name`"]),
+        ({"flows": [{**FLOW, "streams": ["one", {"name": "one"}]}]}, ["'one'", "named twice"]),
         ({"flows": [{**FLOW, "streams": {"one": {"column": ["a"]}}}]}, ["'one'", "column"]),
         ({"flows": [{**FLOW, "streams": {"one": {"columns": "a"}}}]}, ["'one'", "columns"]),
         ({"sources": {"s": {"config": {}}}}, ["[sources.s]", "'name'"]),

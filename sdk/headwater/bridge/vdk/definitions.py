@@ -90,7 +90,7 @@ class StreamDefinition:
         return (cursor,) if isinstance(cursor, str) else None if cursor is None else tuple(cursor)
 
 
-StreamsOfFlow = Iterable[str] | Mapping[str, StreamDefinition | Mapping[str, Any]]
+StreamsOfFlow = Iterable[str | Mapping[str, Any]] | Mapping[str, StreamDefinition | Mapping[str, Any]]
 
 
 @dataclass
@@ -99,7 +99,7 @@ class DataFlowMappingDefinition:
 
     :ivar map_function: called with each payload (data, metadata, state, destination_table); what it returns
         is what lands, and None skips the record. It may change the destination table.
-    :ivar streams: the streams to read, as a list of names or as a mapping from names to
+    :ivar streams: the streams to read, as a list of names or of tables with a name, or as a mapping from names to
         :class:`StreamDefinition`; all streams where it is None.
     :ivar sync_mode: for every stream that does not say otherwise; incremental where a stream can.
     :ivar mode: likewise; where nobody says anything, ``append_dedup`` for a stream with a primary key in a
@@ -162,12 +162,18 @@ def stream_definitions(flow: Any) -> dict[str, StreamDefinition] | None:
 def _streams(value: Any) -> dict[str, StreamDefinition]:
     if isinstance(value, Mapping):
         return {str(name): _stream(str(name), given) for name, given in value.items()}
-    names = [] if isinstance(value, str) else list(value)
-    if isinstance(value, str) or not all(isinstance(name, str) for name in names):
-        raise DefinitionError(
-            "A flow's `streams` must be a list of names, or a mapping from names to what is special of each."
-        )
-    return {name: StreamDefinition() for name in names}
+    found: dict[str, StreamDefinition] = {}
+    for entry in [None] if isinstance(value, str) else value:
+        table = {"name": entry} if isinstance(entry, str) else entry
+        if not isinstance(table, Mapping) or not isinstance(name := table.get("name"), str):
+            raise DefinitionError(
+                "A flow's `streams` must be a list of names or of tables with a `name`, or a mapping from names to "
+                "what is special of each."
+            )
+        if name in found:
+            raise DefinitionError(f"Stream {name!r} of a flow is named twice. Say all of it in one place.")
+        found[name] = _stream(name, {key: table[key] for key in table if key != "name"})
+    return found
 
 
 def _stream(name: str, value: Any) -> StreamDefinition:
