@@ -10,8 +10,8 @@ import pytest
 
 from headwater import cli
 from headwater.bridge.vdk.definitions import StreamDefinition
-from headwater.bridge.vdk.selection import Selection, chosen
-from headwater.errors import ConfigError
+from headwater.bridge.vdk.selection import Selection
+from headwater.errors import FlowError
 from source_sqlite import SqliteSource
 
 FLOW = """
@@ -67,7 +67,7 @@ def test_in_a_flow_file(shop: Path, said: str, is_read_again: bool) -> None:
 )
 def test_in_a_data_job(shop: Path, said: StreamDefinition, sync_mode: str) -> None:
     catalog = SqliteSource.from_config({"path": str(shop / "shop.db")}).discover()
-    (orders,) = chosen(catalog, Selection({"orders": said}), None, ["append", "append_dedup"]).streams
+    (orders,) = Selection({"orders": said}).choice.configured(catalog, ["append", "append_dedup"]).streams
     assert orders.sync_mode == sync_mode
 
 
@@ -83,5 +83,5 @@ def test_a_misspelt_column_is_told_before_anything_is_read(
     )
     catalog = SqliteSource.from_config({"path": str(shop / "shop.db")}).discover()
     definition = StreamDefinition(primary_key=[["ident", "x"]])
-    with pytest.raises(ConfigError, match="no column 'ident'"):
-        chosen(catalog, Selection({"orders": definition}), None, ["append"])
+    with pytest.raises(FlowError, match="no column 'ident'"):
+        Selection({"orders": definition}).choice.configured(catalog, ["append"])

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from headwater.bridge.choice import default_mode, tell_added_again, with_choice
+from headwater.bridge.choice import Choice, StreamOptions, listed
 from headwater.bridge.sinks.options import SqlOptions
-from headwater.errors import ConfigError, FlowError
-from headwater.protocol.catalog import (
-    Catalog,
-    ConfiguredCatalog,
-    ConfiguredStream,
-    DestinationSyncMode,
-    SyncMode,
-)
-
-
-@dataclass(frozen=True)
-class StreamOptions:
-    """What a flow says of one stream; None: nothing."""
-
-    columns: tuple[str, ...] | None = None
-    sync_mode: SyncMode | None = None
-    mode: DestinationSyncMode | None = None
-    primary_key: tuple[tuple[str, ...], ...] | None = None
-    cursor_field: tuple[str, ...] | None = None
+from headwater.errors import FlowError
+from headwater.protocol.catalog import Catalog, ConfiguredCatalog
 
 
 @dataclass(frozen=True)
@@ -71,58 +54,8 @@ class Flow:
         return replace(self, streams={name: self.streams[name] for name in names})
 
     def configure(self, catalog: Catalog, modes: Collection[str], *, full_refresh: bool = False) -> ConfiguredCatalog:
-        """The flow's streams of a source's catalog.
-
-        A stream is read incrementally where it can be and a cursor is known, the source's or the flow's, and
-        deduplicated where it has a primary key and the destination can do it (``modes``), unless the flow says
-        otherwise.
-
-        :raises FlowError: for a stream or a column that the source does not have.
-        """
-        names = None if self.streams is None else list(self.streams)
-        try:
-            configured = catalog.configured(names, full_refresh=full_refresh)
-        except ConfigError as error:
-            raise FlowError(str(error)) from None
-        streams = tuple(self._configure(stream, modes, full_refresh) for stream in configured.streams)
-        tell_added_again((one for one in streams if self._mode(one) is None), f"Flow {self.name}")
-        return ConfiguredCatalog(streams)
-
-    def _mode(self, stream: ConfiguredStream) -> DestinationSyncMode | None:
-        """The mode that the flow says for a stream."""
-        return (self.streams or {}).get(stream.stream.name, StreamOptions()).mode or self.options.mode
-
-    def _configure(self, stream: ConfiguredStream, modes: Collection[str], full_refresh: bool) -> ConfiguredStream:
-        options = (self.streams or {}).get(stream.stream.name, StreamOptions())
-        try:
-            stream = with_choice(stream, options.primary_key, options.cursor_field)
-        except ConfigError as error:
-            raise FlowError(str(error), stream=stream.stream.name) from None
-        mode = self._mode(stream)
-        if mode is None:
-            mode = default_mode(stream, modes)
-        by_cursor = options.cursor_field is not None and "incremental" in stream.stream.supported_sync_modes
-        default = "incremental" if by_cursor else stream.sync_mode
-        sync_mode = options.sync_mode or self.options.sync_mode or default
-        if full_refresh or (mode.startswith("overwrite") and options.sync_mode is None):
-            sync_mode = "full_refresh"
-        if sync_mode not in stream.stream.supported_sync_modes:
-            if options.sync_mode or self.streams is not None or sync_mode == "full_refresh":
-                raise FlowError(
-                    f"Stream {stream.stream.name!r}: the source can't read it with "
-                    f"{sync_mode!r}. It can: {listed(stream.stream.supported_sync_modes)}.",
-                    stream=stream.stream.name,
-                )
-            sync_mode = stream.sync_mode
-        chosen = replace(stream, destination_sync_mode=mode, sync_mode=sync_mode)
-        if options.columns is None:
-            return chosen
-        try:
-            return chosen.with_columns(options.columns)
-        except ConfigError as error:
-            raise FlowError(str(error), stream=stream.stream.name) from None
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names for an error."""
-    return ", ".join(map(repr, names))
+        """The flow's streams of a source's catalog: see :meth:`~headwater.bridge.choice.Choice.configured`."""
+        choice = Choice(self.streams, self.options)
+        configured = choice.configured(catalog, modes, full_refresh=full_refresh)
+        choice.tell_added_again(configured, f"Flow {self.name}")
+        return configured

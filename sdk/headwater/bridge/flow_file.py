@@ -30,7 +30,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from headwater.bridge.flow import Flow, StreamOptions, listed
+from headwater.bridge.choice import StreamOptions, listed
+from headwater.bridge.flow import Flow
 from headwater.bridge.flow_tables import defined, resolved, section, table_with
 from headwater.bridge.foreign.opened import checked, kind_of
 from headwater.bridge.sinks import FORMS

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from headwater.bridge.flow import listed
+from headwater.bridge.choice import listed
 from headwater.errors import FlowError
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")

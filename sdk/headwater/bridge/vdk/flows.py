@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from vdk.plugin.data_sources.data_source import IDataSource  # type: ignore[import-untyped]
 
-from headwater.bridge.choice import tell_added_again
 from headwater.bridge.sink import Sink
 from headwater.bridge.start import tell_gone
 from headwater.bridge.states.mirrored import MirroredSink
@@ -27,7 +26,7 @@ from headwater.bridge.vdk.mapping import MappedSource, RoutedSink
 from headwater.bridge.vdk.progress import JobProgress
 from headwater.bridge.vdk.readable import SourceState, StreamReadable, configured
 from headwater.bridge.vdk.runs import RETRY_SECONDS, Attempt, ErrorCallback, Errors, Runs, failures
-from headwater.bridge.vdk.selection import Selection, chosen
+from headwater.bridge.vdk.selection import Selection
 from headwater.bridge.vdk.states import PropertiesStates, states_of
 from headwater.errors import HeadwaterError, SourceError
 from headwater.protocol.catalog import ConfiguredCatalog
@@ -81,6 +80,7 @@ class Flows:
             store = PropertiesStates(self.states, self.states.claim(id_, destination.id))
         _can_keep(resolved, destination, selection)
 
+        choice = selection.choice
         settings = KeptConfig(self.states, id_, config)
         keep = kept_by(connector, settings)
         known = set(secrets_of(connector, config))  # and those of what the source has made of it
@@ -98,10 +98,12 @@ class Flows:
                 known.update(secrets_of(connector, settings.config))
                 source: Any = opened(connector, settings)
                 sink: Sink = resolved.sink(id_)
-                catalog = chosen(source.discover(), selection, names, sink.modes)
+                catalog = choice.configured(source.discover(), sink.modes)
                 if names is None:
-                    unsaid = [one for one in catalog.streams if selection.of(one.stream.name).mode is None]
-                    tell_added_again(unsaid, f"Source {id_}")
+                    choice.tell_added_again(catalog, f"Source {id_}")
+                else:
+                    left = tuple(stream for stream in catalog.streams if str(stream.descriptor) in names)
+                    catalog = ConfiguredCatalog(left)
                 if destination.map_function is not None:
                     source = MappedSource(source, destination.map_function)
                     sink = RoutedSink([sink], _elsewhere(resolved, id_))
