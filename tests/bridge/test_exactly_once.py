@@ -117,9 +117,8 @@ def test_exactly_once(tmp_path_factory: Any, plan: list[Any], kind: str, runs: l
         refuse: BaseException = KeyboardInterrupt() if run["interrupt"] else DestinationError("full")
         source = Resuming(plan, kind, run["fail_after"], stop)
         sink = Failing(db, run["fail_at"], bool(run["after"]), refuse)
-        batch, at_once = BatchSize(run["batch_bytes"], run["rows"]), BatchSize(rows=run["at_once"])
-        sink.batch_size = lambda stream, size=batch: size  # type: ignore[misc]
-        sink.engine.batch_size = lambda columns, size=at_once: size  # type: ignore[misc]
+        sink.batch_size = BatchSize(run["batch_bytes"], run["rows"])
+        sink.engine.batch_size = BatchSize(rows=run["at_once"])  # type: ignore[misc]
         # a trial reads one stream at a time, and a GLOBAL source can't do that
         limit = run["limit"] if kind == "STREAM" else None
         with suppress(SourceError, DestinationError, KeyboardInterrupt):

@@ -37,7 +37,7 @@ def test_batches_by_bytes() -> None:
 @pytest.mark.parametrize("states", [True, False])
 def test_a_destination_gets_as_many_rows_at_once_as_it_likes(states: bool) -> None:
     sink = Counting()
-    sink.batch_size = lambda stream: BatchSize(10_000, rows=7)  # type: ignore[attr-defined]
+    sink.batch_size = BatchSize(10_000, rows=7)  # type: ignore[attr-defined]
     store = MemoryStates()
     script: list[Any] = []
     for first in range(0, 30, 3):
@@ -60,7 +60,7 @@ def test_a_destination_gets_as_many_rows_at_once_as_it_likes(states: bool) -> No
 def test_a_state_is_never_stored_with_records_after_it(tmp_path: Path, covered: bool) -> None:
     def run(*script: Any) -> None:
         sink = SqliteSink(tmp_path / "out.db")
-        sink.batch_size = lambda stream: BatchSize(rows=4)  # type: ignore[method-assign]
+        sink.batch_size = BatchSize(rows=4)
         sync(Scripted(*script), configured("issues"), sink)
 
     before = [records("issues", 0, 1), state("issues", 1)] if covered else [records("issues", 0, 1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from headwater.bridge.sink import Batch, BatchSize
+from headwater.bridge.sink import Batch
 
 
 @dataclass(slots=True)
@@ -13,12 +13,9 @@ class Filling:
     """A stream's batch being filled: the records up to its last state, and those after it.
 
     They are written apart, so that a sink commits a state together with exactly what it covers.
-
-    :ivar due: when it is to be written.
     """
 
     number: int
-    due: BatchSize
     covered: Batch
     rest: Batch
     since: float = field(default_factory=time.monotonic)
@@ -28,15 +25,11 @@ class Filling:
         """Bytes of JSON."""
         return self.covered.size + self.rest.size
 
-    @property
-    def full(self) -> bool:
-        """Whether it is as large as it is to be."""
-        return self.size >= self.due.bytes
+    def rows(self, count: int | None) -> int:
+        """How many records, a multiple of so many, can be written at once; those after a state wait for those before.
 
-    def rows(self) -> int:
-        """How many records, a multiple of what the destination likes best, can be written at once; those after a state
-        wait for those before. None where it likes any number."""
-        count = self.due.rows
+        :param count: None: it does not matter; then none.
+        """
         there = len(self.covered) or len(self.rest)
         return there // count * count if count else 0
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from headwater.bridge.acks import Ledger
 from headwater.bridge.filling import Filling
 from headwater.bridge.result import StreamResult, SyncResult
-from headwater.bridge.sink import Batch, BatchSize, Sink, batch_size_of, wrapped
+from headwater.bridge.sink import Batch, BatchSize, Sink, wrapped
 from headwater.bridge.states.store import StateStore, keep, merged
 from headwater.errors import BridgeError, StateError
 from headwater.protocol.catalog import ConfiguredStream
@@ -27,7 +27,6 @@ TICK_SECONDS = 0.2
 class Landing:
     """Batches per stream, writes them, and stores the states that their acknowledgements release.
 
-    :param batch_bytes: JSON bytes of one stream's batch; None: as the destination likes them.
     :param trial: some streams may be cut short: GLOBAL and LEGACY states are never stored, STREAM ones when
         their stream is complete.
     """
@@ -37,7 +36,7 @@ class Landing:
         sink: Sink,
         store: StateStore,
         result: SyncResult,
-        batch_bytes: int | None,
+        batch_size: BatchSize,
         flush_seconds: float,
         *,
         trial: bool = False,
@@ -46,7 +45,7 @@ class Landing:
         self.store = store
         self.result = result
         self._together = sink.states is not None
-        self._batch_bytes = batch_bytes
+        self._batch_size = batch_size
         self._flush_seconds = flush_seconds
         self._trial = trial
         self._ledger = Ledger()
@@ -68,11 +67,11 @@ class Landing:
         batch = self._open.get(stream) or self._begin(stream)
         batch.rest.add(records, size)
         self._size += size
-        while stream in self._open and self._open[stream].full:
+        while stream in self._open and self._open[stream].size >= self._batch_size.bytes:
             self._write_oldest_part(stream)
-        if stream in self._open and (rows := self._open[stream].rows()):
+        if stream in self._open and (rows := self._open[stream].rows(self._batch_size.rows)):
             self._write_rows(self._open[stream], rows)
-        while self._open and self._size > max(filling.due.together for filling in self._open.values()):
+        while self._size > self._batch_size.together:
             self._write_oldest_part(max(self._open, key=lambda name: self._open[name].size))
 
     def state(self, state: State) -> None:
@@ -156,9 +155,7 @@ class Landing:
 
     def _begin(self, stream: StreamDescriptor, rest: Batch | None = None) -> Filling:
         configured = self.result.streams[stream].stream
-        due = batch_size_of(self.sink, configured) if self._batch_bytes is None else BatchSize(self._batch_bytes)
-        rest = Batch(configured) if rest is None else rest
-        batch = Filling(self._ledger.batch(stream), due, Batch(configured), rest)
+        batch = Filling(self._ledger.batch(stream), Batch(configured), rest if rest is not None else Batch(configured))
         self._open[stream] = batch
         return batch
 

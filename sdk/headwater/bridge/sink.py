@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -23,22 +23,18 @@ class BatchSize:
     :ivar bytes: a stream's batch is written when it holds so many, of JSON.
     :ivar rows: it is written at so many records, too, and what is more waits for the next: for a destination that
         writes so many at once for less. None: any number.
-    :ivar most: a batch of more bytes is written in several transactions, of ``bytes`` each. None: in one.
+    :ivar columns: of a table with more, the destination writes no more at once than usual. None: any number.
     """
 
     bytes: int = 8 * 2**20
     rows: int | None = None
-    most: int | None = None
+    columns: int | None = None
 
     @property
     def together(self) -> int:
         """Bytes that the batches of all streams hold together at most: four batches, but no more than 64 MiB
         unless one alone is larger."""
         return max(self.bytes, min(4 * self.bytes, _TOGETHER))
-
-    def rows_of(self, batch: Batch) -> int | None:
-        """How many rows a transaction that writes a part of the batch has at most; None: any number."""
-        return batch.rows_in(self.bytes) if self.most is not None and batch.size > self.most else self.rows
 
 
 @dataclass(slots=True)
@@ -121,8 +117,7 @@ class Batch:
 class Sink(Protocol):
     """A destination of records. One sync calls it from one thread: open, then the others, then close.
 
-    It may have a method ``batch_size`` that gives a configured stream's :class:`BatchSize`, if the usual one does not
-    suit it; it is asked after :meth:`open`, whenever a batch begins.
+    It may have an attribute ``batch_size``, a :class:`BatchSize`, if the usual one does not suit it.
     """
 
     @property
@@ -162,10 +157,10 @@ class Sink(Protocol):
         """Called once at the end, also after a failure."""
 
 
-def batch_size_of(sink: Sink, stream: ConfiguredStream) -> BatchSize:
-    """How large a destination's batches of a stream are to be."""
-    asked: Callable[[ConfiguredStream], BatchSize] | None = getattr(sink, "batch_size", None)
-    return BatchSize() if asked is None else asked(stream)
+def batch_size_of(sink: Sink) -> BatchSize:
+    """How large a destination's batches are to be."""
+    size = getattr(sink, "batch_size", None)
+    return size if isinstance(size, BatchSize) else BatchSize()
 
 
 @contextmanager

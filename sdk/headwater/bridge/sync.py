@@ -9,7 +9,7 @@ from typing import Any
 
 from headwater.bridge.landing import Landing
 from headwater.bridge.result import SyncResult
-from headwater.bridge.sink import Sink, wrapped
+from headwater.bridge.sink import BatchSize, Sink, batch_size_of, wrapped
 from headwater.bridge.start import resumable, tell_gone
 from headwater.bridge.states.store import StateStore, streams_of
 from headwater.bridge.transform import Transform, transformed
@@ -94,7 +94,8 @@ def sync(
         if everything:
             tell_gone(map(str, streams_of(stored)), (str(stream.descriptor) for stream in catalog.streams))
         start = resumable(stored, catalog)
-        landing = Landing(sink, store, result, batch_bytes, flush_seconds, trial=limit is not None)
+        size = batch_size_of(sink) if batch_bytes is None else BatchSize(batch_bytes)
+        landing = Landing(sink, store, result, size, flush_seconds, trial=limit is not None)
         with _ending(landing, result, progress):
             _Loop(source, landing, limit, transform, progress, control).run(catalog, start)
     if not result.complete:

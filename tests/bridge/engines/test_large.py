@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,8 @@ from typing import Any
 import pytest
 
 from headwater.bridge import sync
-from headwater.bridge.sink import Batch, BatchSize
 from headwater.bridge.sinks import duckdb_load, sql
 from headwater.protocol.messages import Records
-from tests.benchmarks.process import ROOT
 from tests.bridge.databases import Database
 from tests.bridge.fakes import Scripted, state, status
 from tests.bridge.landing import records_of, stream
@@ -97,40 +93,3 @@ def test_duckdb_has_the_memory_for_wide_tables(duck: Database) -> None:
     for _ in range(2):
         sync(Scripted(*pages, state("issues", 1), status("issues")), catalog, duck.sink())
     assert duck.query("SELECT count(*), count(DISTINCT c299) FROM issues") == [(4000, 4000)]
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's own peak")
-def test_an_upsert_into_a_new_wide_table_takes_little_memory(duck: Database) -> None:
-    """Measured by a process of its own: what is counted of a child has this one's memory in it."""
-    program = (
-        "from tests.benchmarks.upsert import land\n"
-        "import sys\n"
-        "land(sys.argv[1], 'append_dedup', 12_000, int(sys.argv[2]), 300)\n"
-        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
-    )
-    for seed in "12":
-        command = [sys.executable, "-c", program, duck.url, seed]
-        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-        assert int(done.stdout) < 300 * 1024
-    assert duck.query("SELECT count(*), count(DISTINCT id) FROM items") == [(12_000, 12_000)]
-
-
-@pytest.mark.parametrize(("columns", "block"), [(30, 256 * 1024), (200, 64 * 1024)])
-def test_a_new_duckdb_file_has_blocks_by_the_width_of_its_streams(duck: Database, columns: int, block: int) -> None:
-    wide = stream(properties={"id": INT, **{f"c{n}": INT for n in range(columns)}})
-    duck.land(wide, {"id": 1, "c1": 2})
-    narrow = stream(name="narrow", properties={"id": INT})
-    duck.land(narrow, {"id": 1})  # a file that is there keeps what it has
-    assert duck.query("SELECT block_size FROM pragma_database_size()") == [(block,)]
-    assert duck.values("id", "c1") == [(1, 2)]
-
-
-def test_batches_are_smaller_once_a_duckdb_table_has_become_wide(duck: Database) -> None:
-    catalog = stream(properties={"id": INT})
-    sink = duck.sink()
-    sink.open(catalog)
-    (configured,) = catalog.streams
-    assert sink.batch_size(configured).rows == 122_880
-    sink.write(Batch(configured, [records_of(catalog, {"id": 1, **{f"c{n}": n for n in range(60)}})]), ())
-    assert (sink.batch_size(configured).bytes, sink.batch_size(configured).rows) == (BatchSize().bytes, None)
-    sink.close()

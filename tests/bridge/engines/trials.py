@@ -63,8 +63,8 @@ def run(db: Database, seed: int, attempt: int, who: str) -> None:
     sink = db.sink(refused="table", nested="tables" if seed % 4 != 3 else "json")
     if who == "statement":
         _die_at(sink.engine, chance.randint(1, STATEMENTS[db.kind]))
-    sink.batch_size = lambda stream: BatchSize(600, 4 if seed % 3 == 1 else None)  # type: ignore[method-assign]
-    sink.engine.batch_size = lambda columns: BatchSize(rows=3 if seed % 3 else None)  # type: ignore[method-assign]
+    sink.batch_size = BatchSize(600, 4 if seed % 3 == 1 else None)
+    sink.engine.batch_size = BatchSize(rows=3 if seed % 3 else None)  # type: ignore[misc]
     sync(ForeignSource({}, runner=runner), catalog(MODES[seed % 4]), sink)
 
 

@@ -58,13 +58,9 @@ _TEXTS = {
 _SETTINGS = {"threads": "1", "wal_autocheckpoint": "'64MB'", "TimeZone": "'UTC'"}
 _HUGE = range(-(2**127), 2**127)
 _POLL_SECONDS = 0.2
-# Memory beyond the limit goes to disk; but three blocks of each column can't (values and nulls that are filled, what a
-# checkpoint makes of them), nor what is read of it at once, nor a record that is read and its copies.
-_MEGABYTES, _BLOCKS, _OF_A_COLUMN, _COPIES = 64, 3, 256 * 1024, 3
-# A transaction that fills a row group to its end is compressed straight into the file; of any other all rows go through
-# the write-ahead log, and their group is written anew with the next. Records of more columns are never small enough.
-_WHOLE_GROUPS, _NARROW = BatchSize(64 * 2**20, 122_880), 40
-_PARTS = BatchSize(most=2 * BatchSize().bytes)
+# Memory beyond the limit goes to disk; but a block of each column and a copy to compress it can't, nor a record that is
+# read and its copies.
+_MEGABYTES, _OF_A_COLUMN, _COPIES = 64, 1, 3
 
 
 class DuckdbEngine(Engine):
@@ -76,11 +72,14 @@ class DuckdbEngine(Engine):
 
     title = "DuckDB"
     file = True
+    # A transaction that fills a row group to its end is compressed straight into the file; of any other all rows
+    # go through the write-ahead log, and their group is written anew with the next.
+    batch_size = BatchSize(64 * 2**20, 122_880, columns=100)
     # DuckDB's index fails, and the process with it, where a key is deleted and inserted again too often.
     keeps_keys = False
     names = NameRules(prefixes=("pg_", "sqlite_", "duckdb_"), columns=frozenset(["rowid"]))
 
-    _most = _MEGABYTES + 16
+    _most = _MEGABYTES + 16 * _OF_A_COLUMN
     """Megabytes that were needed yet: several engines of a process may share a file, and its limit."""
 
     def __init__(self, path: str, lock_seconds: float) -> None:
@@ -89,18 +88,17 @@ class DuckdbEngine(Engine):
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._files: duckdb_load.Files | None = None
         self._catalog = ""
-        self._block = 0
 
     # The connection
 
-    def connect(self, widest: int = 0) -> None:
+    def connect(self) -> None:
         """Open the file; wait while another program has it."""
         if self._connection is not None:
             return
         duckdb_file.look(self.where)
         import duckdb
 
-        duckdb_file.make(self.where, widest)
+        duckdb_file.make(self.where)
         end = time.monotonic() + self._lock_seconds
         while True:
             try:
@@ -115,9 +113,7 @@ class DuckdbEngine(Engine):
             self.rows(f"SET {name} = {value}")
         self._allowed = 0
         self._allow(DuckdbEngine._most)
-        ((self._catalog, self._block),) = self.rows(
-            "SELECT database_name, block_size FROM pragma_database_size() WHERE database_name = current_database()"
-        )
+        ((self._catalog,),) = self.rows("SELECT current_database()")
         self._files = duckdb_load.Files()
 
     def _allow(self, megabytes: int) -> None:
@@ -264,15 +260,10 @@ class DuckdbEngine(Engine):
 
     # Rows
 
-    def batch_size(self, columns: int) -> BatchSize:
-        """Whole row groups, or the usual."""
-        return _WHOLE_GROUPS if columns <= _NARROW else _PARTS
-
     def load(self, load: Load) -> int:
         """Insert or upsert: DuckDB's own JSON reader makes the records rows."""
         assert self._files is not None, "the sink is not open"
-        columns = len(load.columns) + len(OWN) + len(LINK)
-        least = _MEGABYTES + columns * (_BLOCKS * self._block + _OF_A_COLUMN) // 2**20
+        least = _MEGABYTES + _OF_A_COLUMN * (len(load.columns) + len(OWN) + len(LINK))
         return duckdb_load.write(
             self._open(), self._files, load, _DECLARED, lambda longest: self._allow(least + _COPIES * longest // 2**20)
         )

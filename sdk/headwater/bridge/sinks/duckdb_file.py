@@ -9,10 +9,6 @@ from pathlib import Path
 
 from headwater.errors import DestinationConfigError
 
-# DuckDB holds four blocks of each column in memory: smaller ones let wide tables in, and make the file larger.
-_WIDE = 100
-_SMALL_BLOCK = 64 * 1024
-
 
 def look(path: str) -> None:
     """Refuse an SQLite database, which DuckDB would open as one: it downloads an extension that writes into it.
@@ -27,7 +23,7 @@ def look(path: str) -> None:
             )
 
 
-def make(path: str, widest: int) -> None:
+def make(path: str) -> None:
     """Make the file where there is none, whole or not at all.
 
     DuckDB writes a new file's headers one after the other, and never opens a file that lacks one: where a process is
@@ -36,16 +32,13 @@ def make(path: str, widest: int) -> None:
     """
     import duckdb
 
-    config: dict[str, str | bool | int | float | list[str]] = (
-        {"default_block_size": _SMALL_BLOCK} if widest > _WIDE else {}
-    )
     file = Path(path)
     if path.startswith(":") or file.exists():
         return
     new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new")
     with suppress(duckdb.Error, OSError):
         try:
-            duckdb.connect(str(new), config=config).close()
+            duckdb.connect(str(new)).close()
             try:
                 os.link(new, file)  # never in the place of one that another process has made meanwhile
             except FileExistsError:

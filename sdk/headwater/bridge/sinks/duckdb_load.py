@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from headwater.bridge.sinks.columns import Kind
 from headwater.bridge.sinks.duckdb_read import DECIMAL, JsonFile, check_keys, in_python, lines_of, reader
-from headwater.bridge.sinks.engine import NO_CHANGES, Column, Key, Load, Part
+from headwater.bridge.sinks.engine import NO_CHANGES, Load, Part
 from headwater.bridge.sinks.names import LINK, OWN, quoted
 
 if TYPE_CHECKING:
@@ -63,29 +63,22 @@ def write(
     :param allow: told before records are read how many bytes the longest may have.
     """
     check_keys(load)
-
-    def rows(columns: Sequence[Column], *, own: bool) -> Iterator[tuple[str, str]]:
-        for first, piece in _pieces(load):
-            found = _rows(files, piece, first, declared, columns, own=own)
-            allow(max(files.records.longest, files.beside.longest))
-            yield found
-
+    names = ""
     try:
-        nulls, chosen = (0, "") if load.key is None else _make_way(connection, load, rows(_of_key(load.key), own=False))
-        for names, found in rows(load.columns, own=True):
-            connection.execute(f"INSERT INTO {load.table.sql} ({names}) SELECT {names} FROM ({found}){chosen}")  # noqa: S608
-        if load.key is not None:
-            connection.execute(f"DROP TABLE {_STAGED}")
+        for first, piece in _pieces(load):
+            names, rows = _rows(files, piece, first, declared)
+            allow(max(files.records.longest, files.beside.longest))
+            into = load.table.sql if load.key is None else _STAGED
+            if first == 0 and load.key is not None:
+                connection.execute(f"CREATE OR REPLACE TEMP TABLE {_STAGED.partition('.')[2]} AS {rows}")
+            elif load.key is None:
+                connection.execute(f"INSERT INTO {into} ({names}) SELECT {names} FROM ({rows})")  # noqa: S608
+            else:
+                connection.execute(f"INSERT INTO {into} {rows}")
     finally:
         files.records.fill(())
         files.beside.fill(())
-    return nulls
-
-
-def _of_key(key: Key) -> list[Column]:
-    """The columns of a key and its cursor."""
-    parts = [*key.parts, *([key.cursor] if key.cursor else [])]
-    return list({part.column.name: part.column for part in parts}.values())
+    return 0 if load.key is None else _upsert(connection, load, names)
 
 
 def _pieces(load: Load) -> Iterator[tuple[int, Load]]:
@@ -110,33 +103,24 @@ def _pieces(load: Load) -> Iterator[tuple[int, Load]]:
         yield first, replace(load, data=load.data[first:end], extracted=extracted, metas=metas, links=links)
 
 
-def _rows(
-    files: Files, load: Load, first: int, declared: Mapping[Kind, str], columns: Sequence[Column], *, own: bool
-) -> tuple[str, str]:
-    """The names of these columns, and a query for the rows with their places.
-
-    :param own: with the columns of our own.
-    """
+def _rows(files: Files, load: Load, first: int, declared: Mapping[Kind, str]) -> tuple[str, str]:
+    """The names of columns, and a query for the rows with their places."""
     beside: dict[str, tuple[str, Iterable[object]]] = {
-        f"c{place}": ("VARCHAR", texts) for place, texts in in_python(load, columns).items()
+        f"c{place}": ("VARCHAR", texts) for place, texts in in_python(load).items()
     }
-    values = {**_values(columns, beside, declared), **(_own(load, first, beside) if own else {})}
+    values = {**_values(load, beside, declared), **_own(load, first, beside)}
     made = ", ".join(f"{value} AS {name}" for name, value in values.items())
-    source = _source(files, load, columns, beside, declared)
+    source = _source(files, load, beside, declared)
     return ", ".join(values), f"SELECT {made}, {_PLACE} + {first} AS {_PLACE} FROM ({source})"  # noqa: S608
 
 
 def _source(
-    files: Files,
-    load: Load,
-    columns: Sequence[Column],
-    beside: Mapping[str, tuple[str, Iterable[object]]],
-    declared: Mapping[Kind, str],
+    files: Files, load: Load, beside: Mapping[str, tuple[str, Iterable[object]]], declared: Mapping[Kind, str]
 ) -> str:
     """A query for the values of each record, and its place."""
     plain = {
         f"c{place}": (column.field, "VARCHAR" if column.kind in _CASTS else declared[column.kind])
-        for place, column in enumerate(columns)
+        for place, column in enumerate(load.columns)
         if f"c{place}" not in beside
     }
     rows = f"({reader(files.records, load.data, plain)})"
@@ -147,9 +131,9 @@ def _source(
     return f"SELECT *, row_number() OVER () AS {_PLACE} FROM {rows}"  # noqa: S608
 
 
-def _values(columns: Sequence[Column], beside: Mapping[str, object], declared: Mapping[Kind, str]) -> dict[str, str]:
+def _values(load: Load, beside: Mapping[str, object], declared: Mapping[Kind, str]) -> dict[str, str]:
     found = {}
-    for place, column in enumerate(columns):
+    for place, column in enumerate(load.columns):
         name = f"c{place}"
         cast = f"CAST({{0}} AS {declared[column.kind]})" if name in beside else "{0}"
         found[column.sql] = _CASTS.get(column.kind, cast).format(name)
@@ -189,16 +173,9 @@ def _milliseconds(load: Load, beside: dict[str, tuple[str, Iterable[object]]]) -
     return f"CASE {cases}ELSE {last} END" if cases else str(last)
 
 
-def _make_way(connection: duckdb.DuckDBPyConnection, load: Load, keys: Iterable[tuple[str, str]]) -> tuple[int, str]:
-    """Delete the rows that newer ones take the place of: how many new rows have null in their key, and which are to be
-    inserted, a WHERE clause.
-
-    Only keys and cursors are staged: of a wide table whole rows would take as much memory again.
-    """
+def _upsert(connection: duckdb.DuckDBPyConnection, load: Load, names: str) -> int:
+    """Let the newest rows of the staged batch take the place of those with their key."""
     assert load.key is not None
-    for number, (_, rows) in enumerate(keys):
-        begin = f"INSERT INTO {_STAGED}" if number else f"CREATE OR REPLACE TEMP TABLE {_STAGED.partition('.')[2]} AS"
-        connection.execute(f"{begin} {rows}")
     table, cursor = load.table.sql, load.key.cursor
     new, old = ([at(part, f"{row}.{part.column.sql}") for part in load.key.parts] for row in ("new", "old"))
     missing = " OR ".join(f"{part} IS NULL" for part in new)
@@ -217,9 +194,9 @@ def _make_way(connection: duckdb.DuckDBPyConnection, load: Load, keys: Iterable[
     if cursor is not None:
         connection.execute(f"DELETE FROM {_STAGED} AS new USING {table} AS old WHERE {same} AND {_older(cursor)}")  # noqa: S608
     connection.execute(f"DELETE FROM {table} AS old USING {_STAGED} AS new WHERE {same}")  # noqa: S608
-    ((left,),) = connection.execute(f"SELECT count(*) FROM {_STAGED}").fetchall()  # noqa: S608
-    chosen = f" WHERE {_PLACE} IN (SELECT {_PLACE} FROM {_STAGED})" if left < len(load) else ""  # noqa: S608
-    return int(nulls), chosen
+    connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {_STAGED}")  # noqa: S608
+    connection.execute(f"DROP TABLE {_STAGED}")
+    return int(nulls)
 
 
 def _older(cursor: Part) -> str:

@@ -105,16 +105,15 @@ def decimal_of(text: str) -> str | None:
     return text if _DIGITS.fullmatch(text) else None
 
 
-def in_python(load: Load, columns: Sequence[Column]) -> dict[int, list[str | None]]:
-    """The values of those of the columns that DuckDB's reader would change, or can't be told to read, by their place
-    among these.
+def in_python(load: Load) -> dict[int, list[str | None]]:
+    """The values of columns that DuckDB's reader would change, or can't be told to read, by the column's place.
 
     It reads a number with a point as a float; it tells names only in one case, and has none that is empty.
     """
     fields = Counter(column.field.lower() for column in load.columns)
     beside = {
         place: column
-        for place, column in enumerate(columns)
+        for place, column in enumerate(load.columns)
         if column.loose or column.kind is Kind.DECIMAL or not column.field or fields[column.field.lower()] > 1
     }
     if not beside:

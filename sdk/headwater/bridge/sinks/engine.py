@@ -121,14 +121,18 @@ class Engine(ABC):
     names: NameRules = NameRules()
     file: bool = False
     """It is one file; for messages."""
+    batch_size: ClassVar[BatchSize] = BatchSize()
+    """How much it writes at the least cost; no transaction has more rows than that."""
     keeps_keys: ClassVar[bool] = True
     """Our own small tables get primary keys."""
     where: str = ""
     """The database in messages: a path, or a URL without its password."""
 
+    # The connection
+
     @abstractmethod
-    def connect(self, widest: int = 0) -> None:
-        """Connect; does nothing when connected. The widest table will have so many columns, as far as is known."""
+    def connect(self) -> None:
+        """Connect; does nothing when connected."""
 
     @abstractmethod
     def close(self) -> None:
@@ -278,10 +282,6 @@ class Engine(ABC):
         """
 
     # Rows
-
-    def batch_size(self, columns: int) -> BatchSize:
-        """How much it writes at the least cost into a table of so many columns; no transaction has more rows."""
-        return BatchSize()
 
     @abstractmethod
     def load(self, load: Load) -> int:

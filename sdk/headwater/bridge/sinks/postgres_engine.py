@@ -75,7 +75,7 @@ class PostgresEngine(Engine):
 
     # The connection
 
-    def connect(self, widest: int = 0) -> None:
+    def connect(self) -> None:
         """Connect; make the schema that the URL names."""
         if self._connection is not None:
             return

@@ -46,16 +46,21 @@ class SqlSink:
         self._run = secrets.token_hex(8)
         self._connected = False
         self._streams: dict[StreamDescriptor, StreamTables] = {}
+        # Records that become Python objects on their way are held a few at a time.
+        self.batch_size = engine.batch_size if self.options.nested == "json" else BatchSize()
         self._books = Books(engine, flow, self._run)
         self.states = SqlStates(engine.rows, flow, self.transaction, self._run)
 
-    def connect(self, widest: int = 0) -> None:
-        """Connect, to look at the states; :meth:`open` does it too. Raises DestinationError where that can't be."""
+    def connect(self) -> None:
+        """Connect, to look at the states; :meth:`open` does it too.
+
+        :raises DestinationError: when that is impossible.
+        """
         if self._connected:
             return
         with self._explained():
             try:
-                self.engine.connect(widest)
+                self.engine.connect()
                 with self.engine.transaction():
                     self._books.create()
             except BaseException:
@@ -65,7 +70,7 @@ class SqlSink:
 
     def open(self, catalog: ConfiguredCatalog) -> None:
         """Connect; create tables and columns that are missing."""
-        self.connect(max((len(s.stream.json_schema.get("properties") or ()) for s in catalog.streams), default=0))
+        self.connect()
         self._streams = {}
         self.states.whole = {s.descriptor for s in catalog.streams if s.sync_mode == "full_refresh"}
         staged: dict[StreamDescriptor, int] = {}
@@ -78,13 +83,6 @@ class SqlSink:
                     staged[stream.descriptor] = made.targets[0].generation
         self.states.staged = staged
 
-    def batch_size(self, stream: ConfiguredStream) -> BatchSize:
-        """What suits the database and the table; records that become Python objects are held a few at a time."""
-        return self._size(stream) if self.options.nested == "json" else BatchSize()
-
-    def _size(self, stream: ConfiguredStream) -> BatchSize:
-        return self.engine.batch_size(len(self._streams[stream.descriptor].targets[0].columns))
-
     def write(self, batch: Batch, covered: Sequence[State]) -> None:
         """Insert or upsert the batch, and store the states, in one transaction.
 
@@ -95,8 +93,10 @@ class SqlSink:
             self.states.store(covered)
             return
         stream = self._streams[batch.stream.descriptor]
+        size = self.engine.batch_size
+        wide = size.columns is not None and len(stream.targets[0].columns) > size.columns
         with self._explained():
-            batch.refused = self._write(stream, batch, covered, self._size(batch.stream).rows_of(batch))
+            batch.refused = self._write(stream, batch, covered, batch.rows_in(_CAREFUL) if wide else size.rows)
 
     def _write(self, stream: StreamTables, batch: Batch, covered: Sequence[State], rows: int | None) -> int:
         """Write a batch, so many rows in one transaction; how many were refused."""

@@ -66,7 +66,7 @@ class SqliteEngine(Engine):
         self._busy_seconds = busy_seconds
         self._connection: sqlite3.Connection | None = None
 
-    def connect(self, widest: int = 0) -> None:
+    def connect(self) -> None:
         """Open the file."""
         if self._connection is not None:
             return

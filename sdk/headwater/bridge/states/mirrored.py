@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from headwater.bridge.sink import Batch, BatchSize, Sink, batch_size_of
+from headwater.bridge.sink import Batch, Sink, batch_size_of
 from headwater.bridge.states.store import StateStore, merged
 from headwater.errors import FlowError
 from headwater.protocol.catalog import ConfiguredCatalog, ConfiguredStream, DestinationSyncMode
@@ -32,6 +32,7 @@ class MirroredSink:
         self._sink = sink
         self._host = host
         self.states: StateStore = _Mirrored(sink.states, host)
+        self.batch_size = batch_size_of(sink)
 
     @property
     def modes(self) -> frozenset[DestinationSyncMode]:
@@ -41,10 +42,6 @@ class MirroredSink:
     def open(self, catalog: ConfiguredCatalog) -> None:
         """See ``Sink``."""
         self._sink.open(catalog)
-
-    def batch_size(self, stream: ConfiguredStream) -> BatchSize:
-        """See ``Sink``."""
-        return batch_size_of(self._sink, stream)
 
     def write(self, batch: Batch, covered: Sequence[State]) -> None:
         """See ``Sink``."""
