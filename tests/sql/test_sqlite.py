@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from headwater.errors import ConfigError, IncompleteError
-from headwater.sql.sqlite import Sqlite
+from headwater.sql.sqlite import FileAddress, Sqlite
 from headwater.testing import read
 from source_sqlite import SqliteSource
 from tests.sql.sources import chosen, cut_off, incremental, read_by, rows_of
@@ -188,6 +188,27 @@ def test_the_file_is_never_written(db: sqlite3.Connection, tmp_path: Path) -> No
     with pytest.raises(Exception, match=r"readonly|query_only"), source.connection() as connection:
         connection.exec_driver_sql("INSERT INTO t VALUES (1)")
     assert hashlib.sha256(file.read_bytes()).hexdigest() == before
+    assert sorted(tmp_path.iterdir()) == [file]
+
+
+class BySqlalchemy(SqliteSource):
+    """A child that says more in SQLAlchemy's URL."""
+
+    name = "sqlite-child"
+
+    def url(self) -> Any:
+        found = super().url()
+        assert isinstance(found, FileAddress)
+        return found.for_sqlalchemy().update_query_dict({"cache": "private"})
+
+
+def test_a_child_of_ones_own_does_not_write_either(db: sqlite3.Connection, tmp_path: Path) -> None:
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    db.execute("INSERT INTO t VALUES (7)")
+    (file,) = tmp_path.glob("*.db")
+    assert read(BySqlalchemy.from_config({"path": str(file)})).ok().records == {"t": [{"id": 7}]}
+    with pytest.raises(ConfigError, match="unable to open database file"):
+        BySqlalchemy.from_config({"path": str(tmp_path / "nowhere.db")}).check()
     assert sorted(tmp_path.iterdir()) == [file]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from headwater import Setting
 from headwater.sql import SqlConfig, SqlSource
 from headwater.sql.session import Address
-from headwater.sql.sqlite import Sqlite
+from headwater.sql.sqlite import FileAddress, Sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -28,4 +28,4 @@ class SqliteSource(SqlSource):
     database_class = Sqlite
 
     def url(self) -> URL | Address:
-        return Address("sqlite", None, None, None, None, self.config.path)
+        return FileAddress(self.config.path)

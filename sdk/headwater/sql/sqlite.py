@@ -22,7 +22,7 @@ from headwater.sql.tables import Column, Kind, Selection, Table, Wanted
 from headwater.sql.types import BASE64
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import URL, Connection
 
 log = logging.getLogger("headwater")
 
@@ -51,6 +51,19 @@ class File(Session):
 
         uri = f"{Path(path).absolute().as_uri()}?mode=ro"
         self.driver = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+class FileAddress(Address):
+    """A file, which is only read: not even made where it is not there."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("sqlite", None, None, None, None, path)
+
+    def for_sqlalchemy(self) -> URL:
+        from sqlalchemy import URL
+
+        file = Path(self.database or "").absolute().as_uri()
+        return URL.create(self.drivername, database=file, query={"mode": "ro", "uri": "true"})
 
 
 class Sqlite(Database):

@@ -104,22 +104,17 @@ class Flows:
                 else:
                     left = tuple(stream for stream in catalog.streams if str(stream.descriptor) in names)
                     catalog = ConfiguredCatalog(left)
-                if destination.map_function is not None:
-                    source = MappedSource(source, destination.map_function)
-                    sink = RoutedSink([sink], _elsewhere(resolved, id_))
+                source, sink = _mapped(source, sink, destination, _elsewhere(resolved, id_))
                 if store is not None and resolved.keeps_states:
                     sink = MirroredSink(sink, store)
                 sync(
-                    self.runs.stoppable(source),
-                    catalog,
-                    sink,
-                    store,
+                    self.runs.stoppable(source), catalog, sink, store,
                     batch_bytes=resolved.batch_bytes,
                     flush_seconds=FLUSH_SECONDS,
                     everything=selection.streams is None and names is None,
                     progress=self.progress.of(f"{id_} to {destination.id}" if destination.id else id_),
                     control=changed,
-                )
+                )  # fmt: skip
             except Exception as error:  # noqa: BLE001 - told at the end of the job, with the other streams'
                 return {name: _told(one, name) for name, one in failures(error, id_).items()}
             return {}
@@ -249,6 +244,15 @@ def _elsewhere(destination: Resolved, flow: str) -> Callable[[str], Sink] | None
     if not destination.own:
         return None
     return lambda table: destination.sink(f"{flow} -> {table}")
+
+
+def _mapped(
+    source: Any, sink: Sink, destination: Destination, elsewhere: Callable[[str], Sink] | None
+) -> tuple[Any, Sink]:
+    """The two, with the flow's map function between them."""
+    if destination.map_function is None:
+        return source, sink
+    return MappedSource(source, destination.map_function), RoutedSink([sink], elsewhere)
 
 
 def _flow_of(source: str, stream: str) -> str:
