@@ -149,7 +149,7 @@ def test_a_connector_that_waits_long_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_a_connector_that_hangs_is_no_connector_that_waits(tmp_path: Path) -> None:
     with api() as url:
-        found = report("Hangs", tmp_path, ["X11"], config={"api_url": url}, patience=6.0, timeout=3000.0)
+        found = report("Hangs", tmp_path, ["X11"], config={"api_url": url}, patience=2.0, timeout=3000.0)
     (result,) = found.results
     assert result.outcome is Outcome.FAILED, "\n".join(summary(found))
     assert all("nor said a word: a wait is told" in finding.message for finding in result.findings)
