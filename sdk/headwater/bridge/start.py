@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
+from headwater.bridge.choice import listed
 from headwater.bridge.states.store import without
 from headwater.protocol.catalog import ConfiguredCatalog
 from headwater.protocol.messages import State
@@ -44,5 +45,5 @@ def tell_gone(known: Iterable[str], offered: Iterable[str]) -> None:
         _LOG.warning(
             "The source does not offer %s any more, which was read before. What landed of it stays as it is. If it was "
             "renamed or dropped by mistake, or if a right or a setting is missing, mend that; if it is gone for good, "
-            "clear its state.", ", ".join(map(repr, gone)),
+            "clear its state.", listed(gone),
         )  # fmt: skip

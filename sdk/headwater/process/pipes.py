@@ -6,8 +6,6 @@ import contextlib
 import fcntl
 import struct
 import termios
-from collections.abc import Callable
-from typing import Any
 
 _BYTES = 1024 * 1024
 
@@ -23,10 +21,12 @@ def waiting(fd: int) -> int:
     return found
 
 
-def widen(fd: int) -> None:
-    """Make a pipe larger, where that can be done: who fills it in one go with the interpreter's lock held
-    (a C extension) would wait for a reader that waits for the lock."""
-    size: Callable[..., Any] | None = getattr(fcntl, "F_SETPIPE_SZ", None) and fcntl.fcntl
-    if size is not None:
-        with contextlib.suppress(OSError):
-            size(fd, fcntl.F_SETPIPE_SZ, _BYTES)
+def widen(fd: int) -> bool:
+    """Make a pipe hold a mebibyte; False where that can't be.
+
+    Writer and reader take turns less often, and who fills it in one go with the interpreter's lock held (a C
+    extension) does not wait for a reader that waits for the lock.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _BYTES) >= _BYTES
+    return False

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from headwater.bridge.runners.pipes import widen
+from headwater.process.pipes import widen
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import select
 import threading
@@ -11,9 +9,10 @@ import time
 from collections.abc import Callable
 
 from headwater.errors import ForeignError
+from headwater.process.pipes import widen
 
 CHUNK = 2**20
-"""Bytes: the most that one read gives, and the size of the pipe, where the system allows it."""
+"""Bytes: the most that one read gives."""
 
 _FEW = 2**15  # bytes: a read that gives less came too soon
 _NAP = 0.001
@@ -22,13 +21,6 @@ _LAST_WORDS = 2.0  # seconds that a pipe stays open, for children of a process t
 _TAIL = 16 * 2**10
 _LINE = 64 * 2**10
 _LINES = 100  # of standard error told a second
-
-
-def widen(fd: int) -> bool:
-    """Make a pipe as large as a chunk: fewer switches between writer and reader. False where that can't be."""
-    with contextlib.suppress(OSError, AttributeError):
-        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, CHUNK) >= CHUNK
-    return False
 
 
 class PipeReader:
